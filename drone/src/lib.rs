@@ -1,0 +1,4 @@
+//! The drone: pump, local queue, dispatch, settle.
+#![deny(unsafe_code)]
+
+pub mod worker;
