@@ -20,7 +20,7 @@ pub const CEILING_MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 pub const DEFAULT_MAX_ATTEMPTS: u16 = 25;
 
 /// A block on its way into a queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Made by the submitter; the members' ids follow from it.
     pub id: BlockId,
@@ -44,7 +44,8 @@ pub struct Block {
 pub struct Priority(u8);
 
 /// When a task may start. A delay counts from the backend's clock, so no clocks are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Due {
     /// At once.
     #[default]
@@ -119,7 +120,8 @@ pub enum OnLost {
 
 /// The payloads of a block, in one buffer: `n` as u16, `n` end offsets as u32, then the bytes, all
 /// little-endian. Stored and sent as it is; a member's payload is a slice of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Bytes", into = "Bytes")]
 pub struct Payloads(Bytes);
 
 // === impl Payloads ===
@@ -193,6 +195,19 @@ impl Payloads {
     fn end(&self, i: usize) -> usize {
         let at = 2 + 4 * i;
         u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]]) as usize
+    }
+}
+
+impl TryFrom<Bytes> for Payloads {
+    type Error = &'static str;
+    fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
+        Self::from_bytes(bytes).ok_or("the offsets of the payloads do not describe them")
+    }
+}
+
+impl From<Payloads> for Bytes {
+    fn from(payloads: Payloads) -> Self {
+        payloads.0
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::{fmt, ops};
 
+use serde::{Deserialize, Serialize};
+
 /// A set of the ordinals 0 to 127 of a block's members. Stored as 16 bytes, big-endian.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Mask(u128);
 
 impl Mask {
@@ -66,6 +69,18 @@ impl Mask {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(u128::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+impl From<(u64, u64)> for Mask {
+    fn from((high, low): (u64, u64)) -> Self {
+        Self(u128::from(high) << 64 | u128::from(low))
+    }
+}
+
+impl From<Mask> for (u64, u64) {
+    fn from(mask: Mask) -> Self {
+        ((mask.0 >> 64) as u64, mask.0 as u64)
     }
 }
 

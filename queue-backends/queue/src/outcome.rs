@@ -17,7 +17,7 @@ pub const MAX_INTERRUPTIONS: u16 = 10;
 pub const MAX_ERROR: usize = 8 * 1024;
 
 /// How members of one block end, under one claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
     /// The claim they were handed out under.
     pub claim: ClaimId,
@@ -28,7 +28,7 @@ pub struct Settlement {
 }
 
 /// The same outcome for some members.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// Which.
     pub members: Mask,
@@ -37,7 +37,8 @@ pub struct Ending {
 }
 
 /// What a run, or a claim that never ran, comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Done. Terminal.
     Complete {
