@@ -1,4 +1,19 @@
 //! The drone: pump, local queue, dispatch, settle.
 #![deny(unsafe_code)]
 
+mod beat;
+pub mod builder;
+mod dispatch;
+pub mod drone;
+mod local;
+pub mod policy;
+mod pump;
+mod settle;
+mod source;
+pub mod spec;
 pub mod worker;
+
+pub use builder::{Builder, Settings};
+pub use drone::{Drone, Error, Life, Report, Stopper};
+pub use local::{Config as LocalConfig, Durability};
+pub use worker::handler::{Context, HandlerError, HandlerWorker};

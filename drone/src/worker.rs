@@ -1,6 +1,8 @@
 //! Workers: what runs tasks. A [`Worker`] has hands; the dispatcher gives it no more [`Run`]s than it has
 //! free ones, and each run ends with exactly one [`Verdict`].
 
+pub mod handler;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
@@ -9,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use skep_queue::{Cause, Content, Failure, TaskId, TaskType, Timestamp};
+use skep_queue::{Block, Cause, Content, Failure, QueueName, TaskId, TaskType, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 /// Runs tasks of some types.
@@ -40,6 +42,8 @@ pub trait Worker: Send + Sync + 'static {
 pub struct Task {
     /// Constant through retries.
     pub id: TaskId,
+    /// The queue it came from.
+    pub queue: QueueName,
     /// What routed it here.
     pub task_type: TaskType,
     /// What to work on.
@@ -58,6 +62,23 @@ pub struct Task {
     pub meta: BTreeMap<String, String>,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// Where the drone keeps it.
+    pub(crate) slot: Slot,
+}
+
+/// Where the drone keeps a task, and what the policy needs to know of its past.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Slot {
+    /// The held row.
+    pub(crate) held: u64,
+    /// The member of its block.
+    pub(crate) ordinal: u8,
+    /// See [`skep_queue::Claimed::suspect`].
+    pub(crate) suspect: u8,
+    /// Which link of its chain this is, from 0.
+    pub(crate) link: u32,
+    /// What enters the queue when the chain ends.
+    pub(crate) carry: Arc<[Block]>,
 }
 
 /// What a worker says of a run.
@@ -216,5 +237,30 @@ impl Verdict {
     #[must_use]
     pub const fn done() -> Self {
         Self::Done { result: None, submit: Vec::new() }
+    }
+}
+
+/// What tests of workers and policies share.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A first attempt at a task.
+    pub(crate) fn task(task_type: &str, payload: &str) -> Task {
+        let id = uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000);
+        Task {
+            id: TaskId(id),
+            queue: QueueName::default(),
+            task_type: task_type.parse().unwrap(),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            content: Content::Json,
+            attempt: 1,
+            of: 25,
+            fence: 1,
+            timeout: None,
+            meta: BTreeMap::new(),
+            created_at: Timestamp::default(),
+            slot: Slot::default(),
+        }
     }
 }

@@ -8,7 +8,7 @@ create table held (
   block      blob not null,
   live       blob not null,             -- members not yet reported (16 bytes)
   started    blob not null,             -- members that a worker has, or had when the drone died
-  head       text not null,             -- queue, type, priority, counters, options: as claimed
+  head       blob not null,             -- as claimed: queue, type, priority, counters, options (MessagePack)
   stored_at  integer not null           -- microseconds since 1970
 );
 

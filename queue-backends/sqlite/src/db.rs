@@ -36,6 +36,8 @@ pub struct Config {
     pub migrations: &'static [&'static str],
     /// Whether to open a file on a network file system, where SQLite's locks do not hold.
     pub allow_network: bool,
+    /// Whether to look for damage at once (`PRAGMA quick_check`), which takes time in a large file.
+    pub check: bool,
 }
 
 /// Who may open a file.
@@ -290,6 +292,12 @@ fn prepare(config: &Config, lock: &FileLock) -> Result<Connection, Error> {
          PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;";
     connection.execute_batch(pragmas).map_err(|e| Error::opening(&config.path, e))?;
     set_synchronous(&connection, config.durable)?;
+    if config.check {
+        let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(Error::Corrupt(verdict));
+        }
+    }
     migrate(&connection, config)?;
     Ok(connection)
 }

@@ -1,0 +1,164 @@
+//! The heartbeat: keeps the lease, tells what is held, and carries out orders.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use skep_queue::{Beat, ClaimId, Clock, DroneFacts, Orders, Pump, TaskType};
+use tokio_util::sync::CancellationToken;
+
+use crate::{local::Local, policy::OnLeaseLost, source::Source, spec::Specs, worker::Worker};
+
+/// Least time between two beats, however often somebody rings.
+const GAP: Duration = Duration::from_millis(500);
+/// How often to look whether a worker has news, and whether work has been held too long.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// One step of the drone, for one queue.
+pub(crate) struct BeatStep {
+    pub(crate) source: Source,
+    pub(crate) local: Local,
+    pub(crate) specs: Arc<Specs>,
+    pub(crate) workers: Vec<Arc<dyn Worker>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What does not change of what the drone tells of itself.
+    pub(crate) facts: DroneFacts,
+    pub(crate) ttl: Duration,
+    pub(crate) every: Duration,
+    /// Cancelled when the queue orders the drone to drain.
+    pub(crate) drain: CancellationToken,
+}
+
+impl BeatStep {
+    /// Beats until told to stop; the last beat says goodbye when nothing is held any more.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let (mut last_ok, mut failures) = (self.clock.elapsed(), 0);
+        while !stop.is_cancelled() {
+            match self.source.queue.beat(self.beat(false)).await {
+                Ok(orders) => {
+                    self.source.link.answered(&self.source.label);
+                    (last_ok, failures) = (self.clock.elapsed(), 0);
+                    self.obey(orders).await;
+                    self.source.link.announced.cancel();
+                }
+                Err(error) => {
+                    failures += 1;
+                    self.source.link.failed(&self.source.label, &error, failures);
+                }
+            }
+            self.rest(last_ok, failures, &stop).await;
+        }
+        if !self.local.state().holds(self.source.index)
+            && let Err(error) = self.source.queue.beat(self.beat(true)).await
+        {
+            tracing::warn!(%error, "the queue did not hear the drone leave");
+        }
+    }
+
+    fn beat(&self, leaving: bool) -> Beat {
+        let (counts, degraded) = (self.local.state().counts(), self.degraded());
+        let facts = DroneFacts {
+            held: counts.buffered + counts.running + counts.outbox,
+            running: counts.running,
+            degraded,
+            ..self.facts.clone()
+        };
+        let held = self.local.state().claims(self.source.index).into_iter().collect();
+        Beat {
+            drone: self.source.drone,
+            queue: self.source.name.clone(),
+            ttl: self.ttl,
+            held,
+            facts,
+            leaving,
+        }
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        self.workers.iter().filter_map(|worker| worker.degraded()).collect()
+    }
+
+    /// Waits for the next beat: the time, somebody who rings, or news of a worker.
+    async fn rest(&self, last_ok: Duration, failures: u32, stop: &CancellationToken) {
+        let begun = self.clock.elapsed();
+        let told = self.degraded();
+        let gap = if failures > 0 { Duration::from_secs(1) } else { GAP };
+        loop {
+            let rested = self.clock.elapsed().saturating_sub(begun);
+            self.watch_lease(last_ok);
+            self.local.hand_back(self.local.max_hold());
+            if rested >= self.every
+                || failures > 0 && rested >= gap
+                || self.degraded() != told && rested >= gap
+            {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK.min(self.every)) => {}
+                () = self.source.queue.arrival(&[]), if failures == 0 => {
+                    let missing = GAP.saturating_sub(self.clock.elapsed().saturating_sub(begun));
+                    tokio::select! {
+                        () = tokio::time::sleep(missing) => {}
+                        () = stop.cancelled() => {}
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does what the task types want done once the lease may have run out: a tenth early, since the queue
+    /// counts from when it received the beat.
+    fn watch_lease(&self, last_ok: Duration) {
+        if self.clock.elapsed().saturating_sub(last_ok) < self.ttl.mul_f64(0.9) {
+            return;
+        }
+        let held_back =
+            self.specs.0.iter().filter(|(_, spec)| spec.policy.on_lease_lost != OnLeaseLost::Continue);
+        let mut state = self.local.state();
+        state.paused.extend(held_back.map(|(task_type, _)| task_type.clone()));
+        state.stop_leaseless(&self.specs, |_| true);
+    }
+
+    async fn obey(&self, orders: Orders) {
+        let paused: HashSet<TaskType> = orders.paused.into_iter().collect();
+        let resumed = {
+            let mut state = self.local.state();
+            let resumed = state.paused.iter().any(|task_type| !paused.contains(task_type));
+            state.paused = paused;
+            resumed
+        };
+        if resumed {
+            self.local.looks().work.notify_waiters();
+            self.local.looks().room.notify_waiters();
+        }
+        if !orders.lost.is_empty() {
+            let dropped = self.local.lose(&orders.lost);
+            tracing::warn!(claims = orders.lost.len(), dropped, "claims were lost to another drone");
+        }
+        self.local.cancel(&orders.cancel);
+        for claim in orders.phantoms {
+            self.recover(claim).await;
+        }
+        if orders.drain {
+            self.drain.cancel();
+        }
+    }
+
+    /// A claim whose reply was lost: ask again, and keep it.
+    async fn recover(&self, claim: ClaimId) {
+        let Source { name, queue, drone, index, label, .. } = &self.source;
+        if self.local.state().claims(*index).contains(&claim) {
+            return;
+        }
+        let pump = Pump { drone: *drone, claim, queue: name.clone(), demands: Vec::new() };
+        match queue.pump(pump).await {
+            Ok(claims) => {
+                tracing::info!(%claim, "found a claim whose reply was lost");
+                if let Err(error) = self.local.store(*index, label, claims).await {
+                    tracing::error!(%error, "a claim could not be kept");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a phantom claim waits for the next beat"),
+        }
+    }
+}

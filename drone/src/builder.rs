@@ -1,0 +1,216 @@
+//! How a drone is put together, by the daemon from its file and by a program that embeds one.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use skep_queue::{
+    Backend, Clock, QueueName, Random, TaskType,
+    clock::{SystemClock, SystemRandom},
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    drone::{Drone, Error, Life},
+    local::{self, Durability},
+    policy::Policy,
+    spec::{Spec, Specs},
+    worker::{
+        Worker,
+        handler::{Context, HandlerError, HandlerWorker},
+    },
+};
+
+/// Tasks held per hand: the bound of the pump.
+pub const DEFAULT_PREFETCH: usize = 15;
+
+/// Describes a drone. Everything has a default but a queue and a worker.
+pub struct Builder {
+    name: Option<String>,
+    queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
+    local: local::Config,
+    workers: Vec<(Arc<dyn Worker>, Vec<TaskType>)>,
+    specs: HashMap<TaskType, Spec>,
+    handlers: Vec<(HandlerWorker, Settings)>,
+    life: Life,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    tracker: TaskTracker,
+}
+
+/// What a worker's types have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Retries and limits.
+    pub policy: Policy,
+    /// How long a run may take; default: as long as it takes.
+    pub timeout: Option<Duration>,
+    /// Tasks held per hand; default 15.
+    pub prefetch: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { policy: Policy::default(), timeout: None, prefetch: DEFAULT_PREFETCH }
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            name: None,
+            queues: Vec::new(),
+            local: local::Config {
+                path: PathBuf::new(),
+                durability: Durability::Auto,
+                max_hold: Duration::from_secs(60),
+                ballast: 256 * 1024,
+                allow_network: false,
+            },
+            workers: Vec::new(),
+            specs: HashMap::new(),
+            handlers: Vec::new(),
+            life: Life::default(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            tracker: TaskTracker::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// Its name; default: the host's.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Pumps queue `name` of a backend. The label is how the local file remembers it: keep it the same.
+    #[must_use]
+    pub fn queue(mut self, label: impl Into<String>, name: QueueName, backend: Arc<dyn Backend>) -> Self {
+        self.queues.push((label.into(), name, backend));
+        self
+    }
+
+    /// Where the local queue lies; default `<name>.local.db` in the working folder.
+    #[must_use]
+    pub fn local_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.local.path = path.into();
+        self
+    }
+
+    /// How the local queue is kept.
+    #[must_use]
+    pub fn local(mut self, config: local::Config) -> Self {
+        self.local = config;
+        self
+    }
+
+    /// The times of its life.
+    #[must_use]
+    pub fn life(mut self, life: Life) -> Self {
+        self.life = life;
+        self
+    }
+
+    /// Its clock and randomness, for tests.
+    #[must_use]
+    pub fn world(mut self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        (self.clock, self.random) = (clock, random);
+        self
+    }
+
+    /// Runs tasks of a type with an async function, `hands` at a time.
+    ///
+    /// The payload is parsed as `P`; the value it returns becomes the result. An error is retried as the
+    /// policy says, a panic is an error, and [`HandlerError`] says more.
+    #[must_use]
+    pub fn handler<P, R, E, F, Fut>(
+        self,
+        task_type: TaskType,
+        hands: usize,
+        settings: Settings,
+        handler: F,
+    ) -> Self
+    where
+        P: DeserializeOwned + Send + 'static,
+        R: Serialize + 'static,
+        E: Into<HandlerError>,
+        F: Fn(P, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+    {
+        let worker = HandlerWorker::new(hands, self.tracker.clone()).handle(task_type, handler);
+        self.handlers(worker, settings)
+    }
+
+    /// Runs tasks with a set of handlers that share their hands.
+    #[must_use]
+    pub fn handlers(mut self, worker: HandlerWorker, settings: Settings) -> Self {
+        self.handlers.push((worker, settings));
+        self
+    }
+
+    /// Runs tasks of some types with any worker.
+    #[must_use]
+    pub fn worker(mut self, worker: Arc<dyn Worker>, types: Vec<TaskType>, settings: Settings) -> Self {
+        for task_type in &types {
+            let spec = Spec {
+                policy: settings.policy.clone(),
+                timeout: settings.timeout,
+                bound: 0,
+                in_process: worker.in_process(),
+            };
+            // Several workers may serve one type: their hands add up.
+            let spec = self.specs.entry(task_type.clone()).or_insert(spec);
+            spec.bound += settings.prefetch.max(1) * worker.hands();
+            spec.in_process |= worker.in_process();
+        }
+        self.workers.push((worker, types));
+        self
+    }
+
+    /// The tasks that its workers run in are spawned here.
+    #[must_use]
+    pub fn tracker(&self) -> TaskTracker {
+        self.tracker.clone()
+    }
+
+    /// The clock and randomness that its workers should use.
+    #[must_use]
+    pub fn clocks(&self) -> (Arc<dyn Clock>, Arc<dyn Random>) {
+        (Arc::clone(&self.clock), Arc::clone(&self.random))
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// When there is no queue or no worker.
+    pub fn build(mut self) -> Result<Drone, Error> {
+        for (worker, settings) in std::mem::take(&mut self.handlers) {
+            let types = worker.types();
+            self = self.worker(Arc::new(worker), types, settings);
+        }
+        let lacking = |what: &str| Error::Config(format!("a drone needs {what}"));
+        if self.queues.is_empty() {
+            return Err(lacking("a queue: add [[queue]] with a url"));
+        }
+        if self.workers.is_empty() {
+            return Err(lacking("a worker: add [workers.NAME] with run.process or run.exec"));
+        }
+        let host = || hostname::get().map(|host| host.to_string_lossy().into_owned());
+        let name = self.name.unwrap_or_else(|| host().unwrap_or_else(|_| "drone".into()));
+        if self.local.path.as_os_str().is_empty() {
+            self.local.path = format!("{name}.local.db").into();
+        }
+        Ok(Drone {
+            name,
+            queues: self.queues,
+            local: self.local,
+            workers: self.workers,
+            specs: Specs(self.specs),
+            life: self.life,
+            clock: self.clock,
+            random: self.random,
+        })
+    }
+}

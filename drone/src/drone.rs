@@ -1,0 +1,363 @@
+//! The drone: wiring, and the order of starting and stopping. The only file that knows all steps.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use skep_queue::{Backend, Clock, DroneFacts, Incarnation, QueueName, Random, TaskType};
+use tokio::task::AbortHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    beat::BeatStep,
+    builder::Builder,
+    dispatch::{Dispatch, Verdicts},
+    local::{self, Leftover, Local},
+    policy::{self, Decision},
+    pump::PumpStep,
+    settle::Settle,
+    source::{Fatal, Link, Source},
+    spec::Specs,
+    worker::{Stop, Worker},
+};
+
+/// How often `until_empty` looks.
+const EMPTY: Duration = Duration::from_millis(50);
+
+/// A drone, ready to run.
+pub struct Drone {
+    pub(crate) name: String,
+    pub(crate) queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
+    pub(crate) local: local::Config,
+    pub(crate) workers: Vec<(Arc<dyn Worker>, Vec<TaskType>)>,
+    pub(crate) specs: Specs,
+    pub(crate) life: Life,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+/// The times of a drone's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// How long the queue waits for a silent drone; default 60 s.
+    pub ttl: Duration,
+    /// How often it beats; default 10 s.
+    pub beat: Duration,
+    /// How long a drain waits for what runs; default 30 s.
+    pub grace: Duration,
+    /// How long, after that, it waits for interrupted work to end and for the queue to take the outcomes;
+    /// default 10 s.
+    pub parting: Duration,
+    /// Leave when nothing is left to do for this drone's types.
+    pub until_empty: bool,
+}
+
+/// How to stop a drone: ask, then insist.
+#[derive(Debug, Clone, Default)]
+pub struct Stopper {
+    drain: CancellationToken,
+    now: CancellationToken,
+}
+
+/// What a drone left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Tasks whose outcomes the queue has not taken; they are on file, and reported at the next start.
+    pub unreported: usize,
+    /// Runs that were cut short.
+    pub interrupted: usize,
+}
+
+/// Why a drone could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The local queue cannot be used.
+    #[error(transparent)]
+    Local(#[from] skep_sqlite::Error),
+    /// The drone was put together wrongly.
+    #[error("{0}")]
+    Config(String),
+    /// Something is damaged: a person must look.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self {
+            ttl: skep_queue::beat::DEFAULT_TTL,
+            beat: skep_queue::beat::DEFAULT_BEAT,
+            grace: Duration::from_secs(30),
+            parting: Duration::from_secs(10),
+            until_empty: false,
+        }
+    }
+}
+
+impl Stopper {
+    /// Asks the drone to drain. Asked a second time, it does not wait for what runs.
+    pub fn stop(&self) {
+        if self.drain.is_cancelled() {
+            self.now.cancel();
+        }
+        self.drain.cancel();
+    }
+}
+
+/// The parts of a running drone.
+struct Running {
+    local: Local,
+    sources: Vec<Source>,
+    workers: Vec<Arc<dyn Worker>>,
+    fatal: Fatal,
+    /// One stop a step, from the top of the task's journey to its end.
+    pumps: Step,
+    dispatch: Step,
+    settle: Step,
+    beat: Step,
+    writer: Step,
+}
+
+/// Tasks of one kind, and how to end them.
+#[derive(Default)]
+struct Step {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    aborts: Mutex<Vec<AbortHandle>>,
+}
+
+impl Step {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, run: impl FnOnce(CancellationToken) -> F) {
+        let task = self.tasks.spawn(run(self.stop.clone()));
+        self.aborts.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+    }
+
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// For steps whose calls are repeatable, and so may be dropped.
+    async fn end_within(&self, limit: Duration) {
+        if tokio::time::timeout(limit, self.end()).await.is_err() {
+            self.aborts.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
+            self.tasks.wait().await;
+        }
+    }
+}
+
+impl Drone {
+    /// Begins to describe a drone.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Runs until `stopper` says so, or an order to drain comes, or nothing is left (`until_empty`).
+    ///
+    /// # Errors
+    /// When the local queue cannot be opened, or the queue is found damaged.
+    pub async fn run(self, stopper: Stopper) -> Result<Report, Error> {
+        let life = self.life;
+        let (running, empty) = self.start(&stopper).await?;
+        tokio::select! {
+            () = stopper.drain.cancelled() => tracing::info!("draining"),
+            () = running.fatal.token.cancelled() => {}
+            () = empty => tracing::info!("nothing is left to do"),
+        }
+        let (fatal, report) = (running.fatal.clone(), running.stop(life, &stopper).await);
+        match fatal.why() {
+            Some(why) => Err(Error::Fatal(why.clone())),
+            None => Ok(report),
+        }
+    }
+
+    async fn start(self, stopper: &Stopper) -> Result<(Running, impl Future<Output = ()> + use<>), Error> {
+        let labels: Vec<String> = self.queues.iter().map(|(label, ..)| label.clone()).collect();
+        let specs = Arc::new(self.specs.clone());
+        let opened = Local::open(self.local.clone(), Arc::clone(&specs), &labels, Arc::clone(&self.clock));
+        let (local, leftovers) = opened.await?;
+        let fatal = Fatal::default();
+        let drone = Incarnation::new(&*self.random);
+        let sources: Vec<Source> = self.sources(&local, drone, &fatal);
+        let empty = until_empty(self.life, self.queues.clone(), specs.types(), local.clone());
+        let running = Running {
+            local,
+            sources,
+            workers: self.workers.iter().map(|(worker, _)| Arc::clone(worker)).collect(),
+            fatal,
+            pumps: Step::default(),
+            dispatch: Step::default(),
+            settle: Step::default(),
+            beat: Step::default(),
+            writer: Step::default(),
+        };
+        running.writer.spawn(|stop| running.local.clone().run_writer(stop));
+        self.reckon(&running.local, &specs, leftovers);
+        tracing::info!(name = self.name, incarnation = %drone, types = ?specs.types(), "drone started");
+        self.spawn_steps(&running, &specs, stopper);
+        Ok((running, empty))
+    }
+
+    fn sources(&self, local: &Local, drone: Incarnation, fatal: &Fatal) -> Vec<Source> {
+        let source =
+            |(index, (label, name, backend)): (usize, &(String, QueueName, Arc<dyn Backend>))| Source {
+                index,
+                label: label.clone(),
+                name: name.clone(),
+                queue: Arc::clone(backend) as Arc<dyn skep_queue::Queue>,
+                drone,
+                link: Arc::new(Link::new(local.clone(), Arc::clone(&self.random), fatal.clone())),
+            };
+        self.queues.iter().enumerate().map(source).collect()
+    }
+
+    /// Decides on what the former incarnation was running when it died.
+    fn reckon(&self, local: &Local, specs: &Specs, leftovers: Vec<Leftover>) {
+        for Leftover { task, in_process } in leftovers {
+            let fallback = policy::Policy::default();
+            let policy = specs.get(&task.task_type).map_or(&fallback, |spec| &spec.policy);
+            let outcome = policy::crashed(&task, in_process, policy, self.random.fraction());
+            tracing::warn!(task = %task.id, task_type = %task.task_type, attempt = task.attempt,
+                "was running when the drone died");
+            local.finish(&task, Decision::End(outcome));
+        }
+    }
+
+    fn spawn_steps(self, running: &Running, specs: &Arc<Specs>, stopper: &Stopper) {
+        let (local, random) = (&running.local, &self.random);
+        let facts = self.facts(specs);
+        for source in &running.sources {
+            let beat = BeatStep {
+                source: source.clone(),
+                local: local.clone(),
+                specs: Arc::clone(specs),
+                workers: running.workers.clone(),
+                clock: Arc::clone(&self.clock),
+                facts: facts.clone(),
+                ttl: self.life.ttl,
+                every: self.life.beat,
+                drain: stopper.drain.clone(),
+            };
+            running.beat.spawn(|stop| beat.run(stop));
+            let settle = Settle { source: source.clone(), local: local.clone() };
+            running.settle.spawn(|stop| settle.run(stop));
+            let (source, local, specs) = (source.clone(), local.clone(), Arc::clone(specs));
+            let pump = PumpStep { source, local, specs, random: Arc::clone(random) };
+            running.pumps.spawn(|stop| pump.run(stop));
+        }
+        let verdicts =
+            Verdicts { local: local.clone(), specs: Arc::clone(specs), random: Arc::clone(random) };
+        let verdicts = Arc::new(verdicts);
+        for (worker, types) in self.workers {
+            let dispatch = Dispatch { worker, types, local: local.clone(), verdicts: Arc::clone(&verdicts) };
+            running.dispatch.spawn(|stop| dispatch.run(stop));
+        }
+    }
+
+    fn facts(&self, specs: &Specs) -> DroneFacts {
+        DroneFacts {
+            name: self.name.clone(),
+            host: hostname::get().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.clock.now(),
+            types: specs.types(),
+            hands: self.workers.iter().map(|(worker, _)| worker.hands()).sum(),
+            ..DroneFacts::default()
+        }
+    }
+}
+
+impl Running {
+    /// Upstream first: nothing new comes in, then nothing new starts, then what runs ends, then it is told.
+    async fn stop(self, life: Life, stopper: &Stopper) -> Report {
+        self.pumps.end().await;
+        self.dispatch.end().await;
+        self.local.hand_back(Duration::ZERO);
+        let grace = async {
+            tokio::select! {
+                () = tokio::time::sleep(life.grace) => {}
+                () = stopper.now.cancelled() => {}
+            }
+        };
+        let interrupted = self.quiet(grace).await;
+        if interrupted > 0 {
+            tracing::warn!(interrupted, "interrupting what still runs");
+            self.local.stop_all(Stop::Drained);
+            self.quiet(tokio::time::sleep(life.parting)).await;
+        }
+        for worker in &self.workers {
+            worker.stop().await;
+        }
+        // Told as far as the queue can be reached: what is left is on file.
+        self.settle.end_within(life.parting).await;
+        self.beat.end_within(life.parting).await;
+        self.writer.end().await;
+        let unreported = self.local.state().counts().outbox;
+        drop((self.pumps, self.dispatch, self.settle, self.beat, self.writer, self.sources));
+        // A handler that never awaits still holds the file; the process ends all the same.
+        let _ = tokio::time::timeout(life.parting, self.local.close()).await;
+        Report { unreported, interrupted }
+    }
+
+    /// Waits until nothing runs, or `limit` ends; answers how much still runs.
+    async fn quiet(&self, limit: impl Future<Output = ()>) -> usize {
+        tokio::pin!(limit);
+        loop {
+            let ended = self.local.looks().room.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            let running = self.local.state().counts().running;
+            if running == 0 {
+                return 0;
+            }
+            tokio::select! {
+                () = ended => {}
+                () = &mut limit => return self.local.state().counts().running,
+            }
+        }
+    }
+}
+
+/// Returns when no task of these types waits anywhere, and nothing is held here; never, unless asked to.
+async fn until_empty(
+    life: Life,
+    queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
+    types: Vec<TaskType>,
+    local: Local,
+) {
+    if !life.until_empty {
+        return std::future::pending().await;
+    }
+    loop {
+        if local.state().is_empty() && all_empty(&queues, &types).await && local.state().is_empty() {
+            return;
+        }
+        tokio::time::sleep(EMPTY).await;
+    }
+}
+
+async fn all_empty(queues: &[(String, QueueName, Arc<dyn Backend>)], types: &[TaskType]) -> bool {
+    for (label, name, backend) in queues {
+        let depth = match backend.queues().await {
+            Ok(views) => views
+                .iter()
+                .filter(|view| view.name == *name)
+                .flat_map(|view| &view.types)
+                .filter(|view| types.contains(&view.name))
+                .map(|view| view.depth)
+                .sum(),
+            Err(error) => {
+                tracing::warn!(queue = label, %error, "cannot tell whether the queue is empty");
+                1
+            }
+        };
+        if depth > 0 {
+            return false;
+        }
+    }
+    true
+}

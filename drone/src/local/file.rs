@@ -1,0 +1,141 @@
+//! The local queue on file: all of its SQL but the scan at start.
+
+use skep_queue::{Clock, Mask};
+use skep_sqlite::{Connection, Db, Error, Sharing, params};
+
+use super::{
+    Config, Durability,
+    codec::{Head, pack, pack_outcome},
+    state::{Flush, Held, Trash},
+};
+
+/// A held row, ready to be written.
+#[derive(Debug, Clone)]
+pub(super) struct NewRow {
+    held: Held,
+    source: String,
+    stored_at: i64,
+}
+
+impl NewRow {
+    pub(super) fn of(held: &Held, source: &str, clock: &dyn Clock) -> Self {
+        Self { held: held.clone(), source: source.to_owned(), stored_at: clock.now().micros() }
+    }
+
+    fn insert(&self, connection: &Connection) -> Result<(), Error> {
+        let (held, claimed) = (&self.held, &self.held.claimed);
+        let sql = "insert into held (id, source, claim, block, live, started, head, stored_at) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        connection.prepare_cached(sql)?.execute(params![
+            held.key.cast_signed(),
+            self.source,
+            claimed.claim.as_bytes(),
+            claimed.block.as_bytes(),
+            held.live.to_bytes(),
+            held.started.to_bytes(),
+            pack(&Head::of(held))?,
+            self.stored_at,
+        ])?;
+        let sql = "insert into payloads (held, body) values (?1, ?2)";
+        connection
+            .prepare_cached(sql)?
+            .execute(params![held.key.cast_signed(), &claimed.payloads.as_bytes()[..]])?;
+        Ok(())
+    }
+}
+
+/// Opens the file; one that is damaged is renamed, since the leases are the truth.
+pub(super) fn open(config: &Config, clock: &dyn Clock) -> Result<Db, Error> {
+    match open_checked(config) {
+        Err(Error::Corrupt(why)) => {
+            let aside = aside(config, clock);
+            tracing::error!(path = %config.path.display(), aside = %aside.display(), why,
+                "the local queue is damaged: set aside, starting empty; its tasks come back when their leases end");
+            std::fs::rename(&config.path, &aside)
+                .map_err(|e| Error::Io(format!("{}: {e}", config.path.display())))?;
+            for suffix in ["-wal", "-shm"] {
+                let mut path = config.path.clone().into_os_string();
+                path.push(suffix);
+                let _ = std::fs::remove_file(path);
+            }
+            open_checked(config)
+        }
+        other => other,
+    }
+}
+
+fn open_checked(config: &Config) -> Result<Db, Error> {
+    let opened = Db::open(skep_sqlite::Config {
+        path: config.path.clone(),
+        sharing: Sharing::Exclusive,
+        durable: config.durability == Durability::Full,
+        application: skep_migrations::LOCAL_APPLICATION,
+        migrations: skep_migrations::LOCAL,
+        allow_network: config.allow_network,
+        check: true,
+    });
+    match opened {
+        // A file that is no database at all was one of ours once, or nobody's: it lies where we keep ours.
+        Err(Error::Place { why, .. }) if why.contains("not a SQLite database") => Err(Error::Corrupt(why)),
+        other => other,
+    }
+}
+
+fn aside(config: &Config, clock: &dyn Clock) -> std::path::PathBuf {
+    let mut aside = config.path.clone().into_os_string();
+    aside.push(format!(".corrupt-{}", clock.now().micros()));
+    aside.into()
+}
+
+/// Writes new rows.
+pub(super) fn insert(connection: &Connection, rows: &[NewRow]) -> Result<(), Error> {
+    rows.iter().try_for_each(|row| row.insert(connection))
+}
+
+/// Writes which members have started.
+pub(super) fn mark_started(connection: &Connection, rows: &[(u64, Mask)]) -> Result<(), Error> {
+    let mut update = connection.prepare_cached("update held set started = ?2 where id = ?1")?;
+    for (key, started) in rows {
+        update.execute(params![key.cast_signed(), started.to_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Writes outcomes and links, and drops what is done with.
+pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -> Result<(), Error> {
+    let mut insert = connection
+        .prepare_cached("insert into outbox (id, held, members, ending) values (?1, ?2, ?3, ?4)")?;
+    for (row, key, ending) in &flush.endings {
+        let members = ending.members.to_bytes();
+        insert.execute(params![
+            row.cast_signed(),
+            key.cast_signed(),
+            members,
+            pack_outcome(&ending.outcome)?
+        ])?;
+    }
+    for (parent, child) in &flush.links {
+        let sql = "select source from held where id = ?1";
+        let source: String =
+            connection.prepare_cached(sql)?.query_row([parent.cast_signed()], |row| row.get(0))?;
+        NewRow::of(child, &source, clock).insert(connection)?;
+    }
+    flush.trash.iter().try_for_each(|trash| drop_trash(connection, *trash))
+}
+
+fn drop_trash(connection: &Connection, trash: Trash) -> Result<(), Error> {
+    let run = |sql: &str, key: u64| connection.prepare_cached(sql)?.execute([key.cast_signed()]);
+    let mask = |sql: &str, key: u64, mask: Mask| {
+        connection.prepare_cached(sql)?.execute(params![key.cast_signed(), mask.to_bytes()])
+    };
+    match trash {
+        Trash::Row(row) => run("delete from outbox where id = ?1", row)?,
+        Trash::Shrink(row, left) => mask("update outbox set members = ?2 where id = ?1", row, left)?,
+        Trash::Live(key, left) => mask("update held set live = ?2 where id = ?1", key, left)?,
+        Trash::Held(key) => {
+            run("delete from held where id = ?1", key)?;
+            run("delete from payloads where held = ?1", key)?
+        }
+    };
+    Ok(())
+}

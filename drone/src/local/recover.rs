@@ -1,0 +1,107 @@
+//! The scan at start: rebuilds the mirror, and finds what the former incarnation was running.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use skep_queue::{BlockId, ClaimId, Claimed, Clock, Ending, Mask, Payloads};
+use skep_sqlite::{Connection, Db, Error, Row};
+
+use super::{
+    codec::{self, Head},
+    state::{Held, State},
+};
+use crate::{spec::Specs, worker::Task};
+
+/// A task that ran when the drone died: it is charged an attempt, and may be a suspect.
+#[derive(Debug)]
+pub(crate) struct Leftover {
+    /// What ran.
+    pub(crate) task: Task,
+    /// Whether it ran inside the drone's process, and so may have killed it.
+    pub(crate) in_process: bool,
+}
+
+/// Reads everything that is on file.
+pub(super) async fn load(
+    db: &Db,
+    sources: &[String],
+    specs: &Specs,
+    clock: &dyn Clock,
+) -> Result<(State, Vec<Leftover>), Error> {
+    let sources = sources.to_owned();
+    let now = (clock.now().micros(), clock.elapsed());
+    let (rows, last_key, last_row) = db
+        .write(move |connection| {
+            let last = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+            let key = last("select coalesce(max(id), 0) from held")?;
+            let row = last("select coalesce(max(id), 0) from outbox")?;
+            Ok((rows(connection, &sources, now)?, key.cast_unsigned(), row.cast_unsigned()))
+        })
+        .await?;
+    let mut state = State::numbered_from(last_key, last_row);
+    let mut crashed = Vec::new();
+    for held in &rows {
+        crashed.extend(held.running.iter().map(|ordinal| (held.key, ordinal)));
+    }
+    state.insert(rows);
+    let leftovers = crashed.into_iter().filter_map(|(key, ordinal)| {
+        let task = state.task(key, ordinal, specs)?;
+        let in_process = specs.get(&task.task_type).is_some_and(|spec| spec.in_process);
+        Some(Leftover { task, in_process })
+    });
+    let leftovers: Vec<_> = leftovers.collect();
+    Ok((state, leftovers))
+}
+
+type Now = (i64, std::time::Duration);
+
+fn rows(connection: &Connection, sources: &[String], now: Now) -> Result<Vec<Held>, Error> {
+    let mut endings = endings(connection)?;
+    let sql = "select h.id, h.source, h.claim, h.block, h.live, h.started, h.head, h.stored_at, p.body \
+               from held h join payloads p on p.held = h.id order by h.id";
+    let mut select = connection.prepare(sql)?;
+    let mut rows = select.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut held = held(row, sources, now)?;
+        held.kept = endings.remove(&held.key).unwrap_or_default();
+        let ended = held.kept.iter().fold(Mask::EMPTY, |mask, (_, ending)| mask | ending.members);
+        held.running = (held.started & held.live) - ended;
+        held.buffered = held.live - held.started - ended;
+        all.push(held);
+    }
+    Ok(all)
+}
+
+fn held(row: &Row<'_>, sources: &[String], (now, elapsed): Now) -> Result<Held, Error> {
+    let bad = || Error::Corrupt("a row of the local queue cannot be read".into());
+    let blob = |i: usize| -> Result<Vec<u8>, Error> { Ok(row.get(i)?) };
+    let name: String = row.get(1)?;
+    let source = sources.iter().position(|known| *known == name).ok_or_else(|| {
+        Error::Refused(format!("the local queue holds work of {name}, which is no [[queue]] of this drone: add it, or use another local file"))
+    })?;
+    let head: Head = codec::unpack(&blob(6)?)?;
+    let claim = ClaimId::from_bytes(&blob(2)?).ok_or_else(bad)?;
+    let block = BlockId::from_bytes(&blob(3)?).ok_or_else(bad)?;
+    let live = codec::mask(&blob(4)?)?;
+    let payloads = Payloads::from_bytes(Bytes::from(blob(8)?)).ok_or_else(bad)?;
+    let (claimed, chain): (Claimed, _) = head.claimed(claim, block, live, payloads);
+    let age = std::time::Duration::from_micros((now - row.get::<_, i64>(7)?).max(0).cast_unsigned());
+    let mut held =
+        Held::new(row.get::<_, i64>(0)?.cast_unsigned(), source, claimed, chain, elapsed.saturating_sub(age));
+    held.started = codec::mask(&blob(5)?)?;
+    Ok(held)
+}
+
+fn endings(connection: &Connection) -> Result<HashMap<u64, Vec<(u64, Ending)>>, Error> {
+    let mut all: HashMap<u64, Vec<(u64, Ending)>> = HashMap::new();
+    let mut select = connection.prepare("select id, held, members, ending from outbox order by id")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let members = codec::mask(&row.get::<_, Vec<u8>>(2)?)?;
+        let outcome = codec::unpack_outcome(&row.get::<_, Vec<u8>>(3)?)?;
+        let (id, held) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+        all.entry(held).or_default().push((id, Ending { members, outcome }));
+    }
+    Ok(all)
+}

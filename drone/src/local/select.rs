@@ -1,0 +1,196 @@
+//! Which tasks start next, and which are stopped or given up: the part of the state that chooses.
+
+use std::time::Duration;
+
+use skep_queue::{Cause, ClaimId, Failure, Mask, Outcome, TaskId, TaskType};
+
+use super::state::State;
+use crate::{
+    policy::OnLeaseLost,
+    spec::Specs,
+    worker::{Slot, Stop, StopSignal, Task},
+};
+
+/// Members of a held row, chosen to start.
+pub(super) type Pick = (u64, Mask);
+
+impl State {
+    /// Chooses up to `hands` buffered tasks, the lowest priority number first, then in the order in which
+    /// they came, and marks them as started. A suspect runs alone among those in the drone's own process.
+    pub(crate) fn take(&mut self, types: &[TaskType], hands: usize, in_process: bool) -> Vec<Pick> {
+        if in_process && !self.suspects.is_empty() && self.in_process > 0 || in_process && self.solo {
+            return Vec::new();
+        }
+        let alone = in_process && !self.suspects.is_empty();
+        let (mut picks, mut free) = (Vec::new(), if alone { hands.min(1) } else { hands });
+        while free > 0 {
+            let Some(key) = self.first(types, alone) else { break };
+            let Some(members) = self.start(key, free) else { break };
+            free -= members.len();
+            picks.push((key, members));
+        }
+        if in_process {
+            self.in_process += picks.iter().map(|(_, members)| members.len()).sum::<usize>();
+            self.solo = alone && !picks.is_empty();
+        }
+        picks
+    }
+
+    fn first(&self, types: &[TaskType], suspect: bool) -> Option<u64> {
+        let types = types.iter().filter(|t| !self.paused.contains(*t));
+        let fits = |key: &u64| !suspect || self.suspects.contains(key);
+        let firsts = types.filter_map(|t| self.ready.get(t)?.iter().find(|(_, key)| fits(key)));
+        firsts.min().map(|(_, key)| *key)
+    }
+
+    fn start(&mut self, key: u64, most: usize) -> Option<Mask> {
+        let held = self.held.get_mut(&key)?;
+        let members = held.buffered.take(most);
+        held.buffered -= members;
+        held.running |= members;
+        held.started |= members;
+        let (task_type, emptied) = (held.claimed.task_type.clone(), held.buffered.is_empty());
+        if emptied {
+            self.unready(key);
+        }
+        for ordinal in members.iter() {
+            self.signals.insert((key, ordinal), StopSignal::default());
+        }
+        self.account(&task_type, -(members.len() as isize), members.len() as isize);
+        Some(members)
+    }
+
+    /// What to write of rows: the members that have started, as of now.
+    pub(super) fn started(&self, keys: &[u64]) -> Vec<(u64, Mask)> {
+        keys.iter().filter_map(|key| Some((*key, self.held.get(key)?.started))).collect()
+    }
+
+    /// Turns picks into tasks, once they are marked on file.
+    pub(super) fn hand_out(&self, picks: &[Pick], specs: &Specs) -> Vec<(Task, StopSignal)> {
+        let mut tasks = Vec::with_capacity(picks.iter().map(|(_, members)| members.len()).sum());
+        for (key, members) in picks {
+            for ordinal in members.iter() {
+                let signal = self.signals.get(&(*key, ordinal)).cloned();
+                tasks.extend(self.task(*key, ordinal, specs).zip(signal));
+            }
+        }
+        tasks
+    }
+
+    /// A member of a held row as a worker sees it.
+    pub(super) fn task(&self, key: u64, ordinal: u8, specs: &Specs) -> Option<Task> {
+        let held = self.held.get(&key)?;
+        let claimed = &held.claimed;
+        let spec = specs.get(&claimed.task_type);
+        let limit = spec.map_or(skep_queue::block::DEFAULT_MAX_ATTEMPTS, |spec| spec.policy.max_attempts);
+        Some(Task {
+            id: claimed.block.task(ordinal),
+            queue: claimed.queue.clone(),
+            task_type: claimed.task_type.clone(),
+            payload: claimed.payloads.get(ordinal),
+            content: claimed.options.content,
+            attempt: claimed.attempts + 1,
+            of: claimed.options.max_attempts.unwrap_or(limit),
+            fence: claimed.fence,
+            timeout: spec.and_then(|spec| spec.timeout),
+            meta: claimed.options.meta.clone(),
+            created_at: claimed.created_at,
+            slot: Slot {
+                held: key,
+                ordinal,
+                suspect: claimed.suspect,
+                link: held.chain.link,
+                carry: held.chain.carry.clone(),
+            },
+        })
+    }
+
+    /// Undoes a choice that could not be marked on file.
+    pub(super) fn put_back(&mut self, picks: &[Pick], in_process: bool) {
+        for (key, members) in picks {
+            let Some(held) = self.held.get_mut(key) else { continue };
+            held.buffered |= *members;
+            held.running -= *members;
+            held.started -= *members;
+            let held = held.clone();
+            self.make_ready(&held);
+            self.account(&held.claimed.task_type, members.len() as isize, -(members.len() as isize));
+            members.iter().for_each(|ordinal| drop(self.signals.remove(&(*key, ordinal))));
+            if in_process {
+                self.in_process = self.in_process.saturating_sub(members.len());
+                self.solo = false;
+            }
+        }
+    }
+
+    /// Ends buffered members without a run.
+    fn give_up(&mut self, key: u64, members: Mask, outcome: Option<Outcome>) {
+        let Some(held) = self.held.get_mut(&key).filter(|_| !members.is_empty()) else { return };
+        held.buffered -= members;
+        let task_type = held.claimed.task_type.clone();
+        if held.buffered.is_empty() {
+            self.unready(key);
+        }
+        self.account(&task_type, -(members.len() as isize), 0);
+        match outcome {
+            Some(outcome) => self.end(key, members, outcome),
+            None => self.forget_members(key, members),
+        }
+    }
+
+    /// Cancels tasks: those that run are asked to stop, those that wait end at once.
+    pub(super) fn cancel(&mut self, ids: &[TaskId]) {
+        let mut waiting = Vec::new();
+        for held in self.held.values() {
+            for ordinal in held.live.iter().filter(|o| ids.contains(&held.claimed.block.task(*o))) {
+                if held.buffered.has(ordinal) {
+                    waiting.push((held.key, Mask::one(ordinal)));
+                } else if let Some(signal) = self.signals.get(&(held.key, ordinal)) {
+                    signal.stop(Stop::Cancelled);
+                }
+            }
+        }
+        for (key, member) in waiting {
+            let failure = Failure::new(Cause::Cancelled, "cancelled before it started");
+            self.give_up(key, member, Some(Outcome::Cancel { failure }));
+        }
+    }
+
+    /// Hands back what waits here since `age`; says whether anything did.
+    pub(super) fn hand_back(&mut self, now: Duration, age: Duration) -> bool {
+        let old =
+            |held: &&super::state::Held| !held.buffered.is_empty() && now.saturating_sub(held.since) >= age;
+        let old: Vec<_> = self.held.values().filter(old).map(|held| (held.key, held.buffered)).collect();
+        for (key, members) in &old {
+            self.give_up(*key, *members, Some(Outcome::Release));
+        }
+        !old.is_empty()
+    }
+
+    /// Claims that are another drone's now: what waits is dropped, what runs goes on or is stopped.
+    pub(crate) fn lose(&mut self, claims: &[ClaimId], specs: &Specs) -> usize {
+        let lost = |held: &&super::state::Held| claims.contains(&held.claimed.claim);
+        let lost: Vec<_> = self.held.values().filter(lost).map(|held| (held.key, held.buffered)).collect();
+        self.stop_leaseless(specs, |key| lost.iter().any(|(lost, _)| *lost == key));
+        for (key, members) in &lost {
+            self.give_up(*key, *members, None);
+        }
+        lost.len()
+    }
+
+    /// Asks those runs to stop whose type says so.
+    pub(crate) fn stop_leaseless(&self, specs: &Specs, which: impl Fn(u64) -> bool) {
+        let cancels = |key: &u64| {
+            let spec = self.held.get(key).and_then(|held| specs.get(&held.claimed.task_type));
+            spec.is_some_and(|spec| spec.policy.on_lease_lost == OnLeaseLost::Cancel)
+        };
+        self.signals(|key| which(key) && cancels(&key))
+            .iter()
+            .for_each(|signal| signal.stop(Stop::LeaseLost));
+    }
+
+    /// The stop signals of the runs of some held rows.
+    pub(super) fn signals(&self, which: impl Fn(u64) -> bool) -> Vec<StopSignal> {
+        self.signals.iter().filter(|((key, _), _)| which(*key)).map(|(_, signal)| signal.clone()).collect()
+    }
+}

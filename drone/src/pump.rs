@@ -1,0 +1,117 @@
+//! The pump: claims a bounded batch per task type from a global queue into the local one.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use skep_queue::{ClaimId, Claimed, Demand, Pump, Random, TaskType};
+use tokio_util::sync::CancellationToken;
+
+use crate::{local::Local, source::Source, spec::Specs};
+
+/// How long to wait for a disk with room.
+const DISK: Duration = Duration::from_secs(1);
+
+/// One step of the drone, for one queue.
+pub(crate) struct PumpStep {
+    pub(crate) source: Source,
+    pub(crate) local: Local,
+    pub(crate) specs: Arc<Specs>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+impl PumpStep {
+    /// Pumps until told to stop. A claim under way is never cancelled: its tasks would be stranded.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.source.link.announced.cancelled() => {}
+            () = stop.cancelled() => return,
+        }
+        // Types that had nothing more when last asked.
+        let mut dry = HashSet::new();
+        while !stop.is_cancelled() {
+            if !self.local.roomy() {
+                tracing::warn!("the local disk is nearly full: not pumping");
+                pause(DISK, &stop).await;
+                continue;
+            }
+            let room = self.local.looks().room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            let demands = self.local.state().reserve(&self.specs, &dry);
+            if demands.is_empty() {
+                tokio::select! {
+                    () = &mut room => {}
+                    () = self.arrival(&dry) => dry.clear(),
+                    () = stop.cancelled() => return,
+                }
+                continue;
+            }
+            self.fill(&demands, &mut dry, &stop).await;
+            self.local.state().unreserve(&demands);
+        }
+    }
+
+    /// Waits for work of the types that had none; for ever when there are none of those.
+    async fn arrival(&self, dry: &HashSet<TaskType>) {
+        if dry.is_empty() {
+            return std::future::pending().await;
+        }
+        let types: Vec<TaskType> = dry.iter().cloned().collect();
+        self.source.queue.arrival(&types).await;
+    }
+
+    async fn fill(&self, demands: &[Demand], dry: &mut HashSet<TaskType>, stop: &CancellationToken) {
+        let claim = ClaimId::new(&*self.random);
+        self.local.state().asking.insert((self.source.index, claim));
+        if let Some(claims) = self.claim(claim, demands, stop).await {
+            for demand in demands {
+                let ours = claims.iter().filter(|claimed| claimed.task_type == demand.task_type);
+                if ours.map(|claimed| claimed.live.len()).sum::<usize>() < demand.room {
+                    dry.insert(demand.task_type.clone());
+                }
+            }
+            self.keep(claims).await;
+        }
+        self.local.state().asking.remove(&(self.source.index, claim));
+    }
+
+    /// Asks, and asks again under the same claim id until there is an answer.
+    async fn claim(
+        &self,
+        claim: ClaimId,
+        demands: &[Demand],
+        stop: &CancellationToken,
+    ) -> Option<Vec<Claimed>> {
+        let Source { name, queue, drone, link, label, .. } = &self.source;
+        for n in 1.. {
+            let pump = Pump { drone: *drone, claim, queue: name.clone(), demands: demands.to_vec() };
+            match queue.pump(pump).await {
+                Ok(claims) => {
+                    link.answered(label);
+                    return Some(claims);
+                }
+                Err(error) => pause(link.failed(label, &error, n), stop).await,
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        None
+    }
+
+    async fn keep(&self, claims: Vec<Claimed>) {
+        if claims.is_empty() {
+            return;
+        }
+        if let Err(error) = self.local.store(self.source.index, &self.source.label, claims).await {
+            // The next beat finds the claim as a phantom, and asks for it again.
+            tracing::error!(%error, "a claim could not be kept");
+        }
+    }
+}
+
+async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stop.cancelled() => {}
+    }
+}

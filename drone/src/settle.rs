@@ -1,0 +1,114 @@
+//! Settle: reports what is in the outbox, until the queue has taken it.
+
+use std::time::Duration;
+
+use skep_queue::{Cause, Error, Failure, Outcome, Settled};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    local::{Local, Parcel},
+    source::Source,
+};
+
+/// A slow member delays its neighbours' results by at most this.
+const SPLIT_AFTER: Duration = Duration::from_secs(1);
+/// How often to look whether a block has waited so long.
+const LOOK: Duration = Duration::from_millis(250);
+/// Most held rows in one call: bounds the transaction, not the work.
+const MOST: usize = 512;
+/// When to try again what found no room for its follow-ups.
+const REFUSED: Duration = Duration::from_secs(1);
+/// When to try again what nobody can make sense of.
+const HOPELESS: Duration = Duration::from_secs(60);
+
+/// One step of the drone, for one queue.
+pub(crate) struct Settle {
+    pub(crate) source: Source,
+    pub(crate) local: Local,
+}
+
+impl Settle {
+    /// Reports until told to stop, and then until nothing of this queue is left here.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut failures = 0;
+        loop {
+            let outbox = self.local.looks().outbox.notified();
+            tokio::pin!(outbox);
+            outbox.as_mut().enable();
+            let stopping = stop.is_cancelled();
+            let split_after = if stopping { Duration::ZERO } else { SPLIT_AFTER };
+            let parcels = self.local.ripe(self.source.index, MOST, split_after);
+            if !parcels.is_empty() {
+                failures = self.report(parcels, failures).await;
+                continue;
+            }
+            if stopping && !self.local.state().holds(self.source.index) {
+                return;
+            }
+            tokio::select! {
+                () = outbox => {}
+                () = tokio::time::sleep(LOOK), if stopping || self.local.state().reports() => {}
+                () = stop.cancelled(), if !stopping => {}
+            }
+        }
+    }
+
+    /// Reports parcels; answers how many calls in a row have failed.
+    async fn report(&self, parcels: Vec<Parcel>, failures: u32) -> u32 {
+        let Source { queue, link, label, .. } = &self.source;
+        let settlements = parcels.iter().map(|parcel| parcel.settlement.clone()).collect();
+        match queue.settle(settlements).await {
+            Ok(answers) => {
+                link.answered(label);
+                parcels.into_iter().zip(answers).for_each(|(parcel, answer)| self.forget(parcel, answer));
+                0
+            }
+            Err(Error::Refused(why)) => {
+                // One outcome that cannot be stored must not hold up the others.
+                for parcel in parcels {
+                    self.report_alone(parcel, &why).await;
+                }
+                0
+            }
+            Err(error) => {
+                let wait = link.failed(label, &error, failures + 1);
+                parcels.into_iter().for_each(|parcel| self.local.settled(parcel, None, wait));
+                failures + 1
+            }
+        }
+    }
+
+    /// Reports one parcel; if the queue refuses it for what it says, says that it could not be stored.
+    async fn report_alone(&self, parcel: Parcel, why: &str) {
+        let mut settlement = parcel.settlement.clone();
+        for unstorable in [false, true] {
+            if unstorable {
+                let failure = Failure::new(Cause::Unstorable, format!("unstorable outcome: {why}"));
+                let discard = Outcome::Discard { failure };
+                settlement.endings.iter_mut().for_each(|ending| ending.outcome = discard.clone());
+            }
+            match self.source.queue.settle(vec![settlement.clone()]).await {
+                Ok(answers) => {
+                    let answer = answers.into_iter().next();
+                    return self.local.settled(parcel, answer, REFUSED);
+                }
+                Err(Error::Refused(error)) => {
+                    tracing::error!(block = %settlement.block, error, "an outcome is refused")
+                }
+                Err(_) => break,
+            }
+        }
+        self.local.settled(parcel, None, HOPELESS);
+    }
+
+    fn forget(&self, parcel: Parcel, answer: Settled) {
+        let block = parcel.settlement.block;
+        if let Some(rejection) = &answer.rejection {
+            tracing::warn!(%block, %rejection, "no room for follow-ups; the outcome is kept");
+        }
+        if !(answer.stale | answer.gone).is_empty() {
+            tracing::warn!(%block, stale = answer.stale.len(), gone = answer.gone.len(), "outcomes came too late");
+        }
+        self.local.settled(parcel, Some(answer), REFUSED);
+    }
+}

@@ -1,0 +1,97 @@
+//! A global queue as one drone sees it: what the steps share about it, and whether it can be reached.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use skep_queue::{Error, Incarnation, Queue, QueueName, Random};
+use tokio_util::sync::CancellationToken;
+
+use crate::local::Local;
+
+/// One `[[queue]]` of the drone.
+#[derive(Clone)]
+pub(crate) struct Source {
+    /// Its place in the configuration.
+    pub(crate) index: usize,
+    /// How the local queue remembers it.
+    pub(crate) label: String,
+    /// The queue to pump.
+    pub(crate) name: QueueName,
+    /// The backend.
+    pub(crate) queue: Arc<dyn Queue>,
+    /// This start of the drone.
+    pub(crate) drone: Incarnation,
+    pub(crate) link: Arc<Link>,
+}
+
+/// Whether a backend answers. Shared by the steps, so that its loss is noticed and logged once.
+pub(crate) struct Link {
+    up: AtomicBool,
+    /// Cancelled when the queue has heard which claims this drone holds: nothing is pumped before.
+    pub(crate) announced: CancellationToken,
+    local: Local,
+    random: Arc<dyn Random>,
+    fatal: Fatal,
+}
+
+/// Why the drone must stop, if it must.
+#[derive(Clone, Default)]
+pub(crate) struct Fatal {
+    why: Arc<OnceLock<String>>,
+    /// Cancelled with the first reason.
+    pub(crate) token: CancellationToken,
+}
+
+// === impl Fatal ===
+
+impl Fatal {
+    pub(crate) fn stop(&self, why: String) {
+        let _ = self.why.set(why);
+        self.token.cancel();
+    }
+
+    pub(crate) fn why(&self) -> Option<&String> {
+        self.why.get()
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    pub(crate) fn new(local: Local, random: Arc<dyn Random>, fatal: Fatal) -> Self {
+        Self { up: AtomicBool::new(true), announced: CancellationToken::new(), local, random, fatal }
+    }
+
+    /// The backend answered.
+    pub(crate) fn answered(&self, label: &str) {
+        if !self.up.swap(true, Ordering::Relaxed) {
+            tracing::info!(queue = label, "the queue answers again");
+            self.local.backend_up(true);
+        }
+    }
+
+    /// The backend did not answer, or not well. Says how long to wait before the `n`-th try (from 1):
+    /// `1 + ln(n)` seconds and up to half of it more.
+    pub(crate) fn failed(&self, label: &str, error: &Error, n: u32) -> Duration {
+        match error {
+            Error::Unavailable(why) => {
+                if self.up.swap(false, Ordering::Relaxed) {
+                    tracing::warn!(
+                        queue = label,
+                        why,
+                        "the queue cannot be reached; going on with what is held"
+                    );
+                    self.local.backend_up(false);
+                }
+            }
+            Error::Refused(why) => tracing::error!(queue = label, why, "the queue refused"),
+            Error::Corrupt(why) => self.fatal.stop(format!("{label}: the queue is damaged: {why}")),
+        }
+        Duration::from_secs_f64((1.0 + f64::from(n.max(1)).ln()) * (1.0 + self.random.fraction() / 2.0))
+    }
+}
