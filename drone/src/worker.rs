@@ -1,6 +1,19 @@
 //! Workers: what runs tasks. A [`Worker`] has hands; the dispatcher gives it no more [`Run`]s than it has
 //! free ones, and each run ends with exactly one [`Verdict`].
 
+pub mod exec;
+mod inlet;
+mod ladder;
+pub mod launch;
+pub mod leftovers;
+mod output;
+pub mod process;
+pub mod wire;
+
+pub use exec::ExecWorker;
+pub use launch::{Deps, Launch, Limits, check_program};
+pub use process::ProcessWorker;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
