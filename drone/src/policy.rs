@@ -178,7 +178,11 @@ fn follow_ups(task: &Task, submit: &[FollowUp]) -> Vec<Block> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::testing::task;
+
+    fn task(task_type: &str, payload: &'static str) -> Task {
+        let id = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+        Task::new(id, task_type.parse().unwrap(), payload.into())
+    }
 
     fn end(task: &Task, stop: Option<Stop>, verdict: Verdict) -> Outcome {
         match decide(task, stop, verdict, &Policy::default(), 0.0) {

@@ -1,7 +1,19 @@
 //! Workers: what runs tasks. A [`Worker`] has hands; the dispatcher gives it no more [`Run`]s than it has
 //! free ones, and each run ends with exactly one [`Verdict`].
 
+pub mod exec;
 pub mod handler;
+mod inlet;
+mod ladder;
+pub mod launch;
+pub mod leftovers;
+mod output;
+pub mod process;
+pub mod wire;
+
+pub use exec::ExecWorker;
+pub use launch::{Deps, Launch, Limits, check_program};
+pub use process::ProcessWorker;
 
 use std::{
     collections::BTreeMap,
@@ -159,6 +171,29 @@ pub trait Sink: Send + Sync + 'static {
     fn finish(&self, task: Task, stop: Option<Stop>, verdict: Verdict);
 }
 
+// === impl Task ===
+
+impl Task {
+    /// A first attempt of 25 at a task of queue `default`, with no timeout: what tests of a worker start from.
+    #[must_use]
+    pub fn new(id: TaskId, task_type: TaskType, payload: Bytes) -> Self {
+        Self {
+            id,
+            queue: QueueName::default(),
+            task_type,
+            payload,
+            content: Content::Json,
+            attempt: 1,
+            of: skep_queue::block::DEFAULT_MAX_ATTEMPTS,
+            fence: 1,
+            timeout: None,
+            meta: BTreeMap::new(),
+            created_at: Timestamp::default(),
+            slot: Slot::default(),
+        }
+    }
+}
+
 // === impl StopSignal ===
 
 impl StopSignal {
@@ -237,30 +272,5 @@ impl Verdict {
     #[must_use]
     pub const fn done() -> Self {
         Self::Done { result: None, submit: Vec::new() }
-    }
-}
-
-/// What tests of workers and policies share.
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::*;
-
-    /// A first attempt at a task.
-    pub(crate) fn task(task_type: &str, payload: &str) -> Task {
-        let id = uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000);
-        Task {
-            id: TaskId(id),
-            queue: QueueName::default(),
-            task_type: task_type.parse().unwrap(),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
-            content: Content::Json,
-            attempt: 1,
-            of: 25,
-            fence: 1,
-            timeout: None,
-            meta: BTreeMap::new(),
-            created_at: Timestamp::default(),
-            slot: Slot::default(),
-        }
     }
 }
