@@ -1,8 +1,10 @@
 //! The drone: pump, local queue, dispatch, settle.
 #![deny(unsafe_code)]
 
+pub mod backend;
 mod beat;
 pub mod builder;
+pub mod cli;
 mod dispatch;
 pub mod drone;
 pub mod duration;

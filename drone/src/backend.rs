@@ -1,0 +1,58 @@
+//! From a URL to a backend: the only file that names all backends. A program with a backend of its own
+//! registers it by its scheme, in one line of its `main`, and has the whole command.
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+
+use skep_queue::Backend;
+
+/// Opens a backend by its URL; the error is for people.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn Backend>, String>> + Send>>;
+type Opener = Arc<dyn Fn(String) -> Opening + Send + Sync>;
+
+/// The backends that a program knows, by scheme.
+#[derive(Clone, Default)]
+pub struct Backends {
+    openers: BTreeMap<String, Opener>,
+}
+
+impl Backends {
+    /// Those that come with skep: `sqlite:PATH`.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::default()
+    }
+
+    /// With another one. The opener gets the whole URL.
+    #[must_use]
+    pub fn with(mut self, scheme: &str, open: impl Fn(String) -> Opening + Send + Sync + 'static) -> Self {
+        self.openers.insert(scheme.to_owned(), Arc::new(open));
+        self
+    }
+
+    /// Opens the backend of a URL.
+    ///
+    /// # Errors
+    /// In words: an unknown scheme, or what the backend says.
+    pub async fn open(&self, url: &str) -> Result<Arc<dyn Backend>, String> {
+        self.opener(url)?(url.to_owned()).await
+    }
+
+    /// Whether the URL names a backend that is known here.
+    ///
+    /// # Errors
+    /// In words, with what is known.
+    pub fn check(&self, url: &str) -> Result<(), String> {
+        self.opener(url).map(drop)
+    }
+
+    fn opener(&self, url: &str) -> Result<&Opener, String> {
+        let known = || self.openers.keys().map(|scheme| format!("{scheme}:")).collect::<Vec<_>>().join(", ");
+        let Some((scheme, _)) = url.split_once(':') else {
+            return Err(format!(
+                "{url:?} is not a backend: write a scheme first ({}), as in sqlite:./skep.db",
+                known()
+            ));
+        };
+        self.openers.get(scheme).ok_or_else(|| format!("no backend {scheme:?} here: known are {}", known()))
+    }
+}
