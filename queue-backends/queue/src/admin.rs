@@ -14,15 +14,18 @@ use crate::{
 /// Looks at a queue and steers it.
 #[async_trait]
 pub trait Admin: Send + Sync + 'static {
-    /// Every queue, by name, with its types.
+    /// Every queue, by name, with its types. A queue, and a type, is there from its first task or setting.
     async fn queues(&self) -> Result<Vec<QueueView>>;
     /// Tasks that match, newest first.
     async fn find(&self, filter: Filter) -> Result<Vec<TaskView>>;
     /// One task with its payload and history.
     async fn task(&self, id: TaskId) -> Result<Option<TaskDetail>>;
-    /// Changes tasks, each on its own, and says what became of each, in order.
+    /// Changes tasks, each on its own, and says what became of each, in order. A task whose postback has no
+    /// room answers `Rejected`, and stays as it is.
     async fn act(&self, act: Act, ids: Vec<TaskId>) -> Result<Vec<Acted>>;
-    /// Changes a queue, which need not exist yet, or one of its types.
+    /// Changes a queue, which need not exist yet, or one of its types; `Refused` when a type has no such
+    /// setting. A queue begins open and without a bound, keeps terminal tasks for 24 hours, and takes
+    /// payloads of 256 KiB.
     async fn set(&self, queue: QueueName, task_type: Option<TaskType>, setting: Setting) -> Result<()>;
     /// Drones that beat, or did within their lease.
     async fn drones(&self) -> Result<Vec<DroneView>>;
@@ -54,8 +57,8 @@ pub enum State {
 pub enum Act {
     /// End it as cancelled: at once when it waits, through its drone when it is claimed.
     Cancel,
-    /// Make it available now: a scheduled one, or one that was discarded or cancelled (with new attempts).
-    /// Within the capacity.
+    /// Make it available now: a scheduled one, or one that was discarded or cancelled (its counters begin
+    /// anew, its history stays). Within the capacity, and unless another task has its unique key (`key_full`).
     Retry,
     /// End it as discarded, when it waits.
     Discard,

@@ -1,0 +1,96 @@
+//! Who gets what.
+
+use super::{
+    Bug,
+    store::{DroneRow, Key, Store},
+};
+use crate::{
+    ClaimId, Claimed, Demand, DroneFacts, Mask, Payloads, Pump, TaskType, admin::State, beat::DEFAULT_TTL,
+};
+
+impl Store {
+    pub(super) fn pump(&mut self, pump: &Pump) -> Vec<Claimed> {
+        if !self.claims.contains_key(&pump.claim) || self.has_bug(Bug::PumpAgainClaims) {
+            for demand in &pump.demands {
+                self.claim(pump, demand);
+            }
+        }
+        self.claimed_under(pump.claim).into_iter().map(|key| self.hand_out(pump.claim, key)).collect()
+    }
+
+    /// Whether a pump of these types would find something, in any queue.
+    pub(super) fn finds(&self, types: &[TaskType]) -> bool {
+        let of = |t: &TaskType| types.is_empty() || types.contains(t);
+        self.tasks.values().any(|task| task.state == State::Available && of(&task.task_type))
+    }
+
+    fn claim(&mut self, pump: &Pump, demand: &Demand) {
+        let mut due: Vec<Key> = self.due(pump, demand);
+        due.sort_by_key(|key| {
+            // Members of one block that are due at one moment have no order among them.
+            let last = !self.prefer.contains(&key.0.task(key.1));
+            (self.tasks[key].rank(), last, key.1)
+        });
+        due.truncate(demand.room + usize::from(self.has_bug(Bug::RoomOffByOne)));
+        for key in due {
+            self.claims.insert(pump.claim, pump.drone);
+            self.know(pump);
+            let worker = self.worker(pump.claim);
+            let raise = u32::from(!self.has_bug(Bug::FenceKept));
+            let task = self.tasks.get_mut(&key).expect("it is due");
+            (task.state, task.claim, task.worker) = (State::Claimed, Some(pump.claim), worker);
+            task.fence += raise;
+        }
+    }
+
+    fn due(&self, pump: &Pump, demand: &Demand) -> Vec<Key> {
+        if self.is_paused(&pump.queue, &demand.task_type) {
+            return Vec::new();
+        }
+        let free = |state| match state {
+            State::Available => true,
+            State::Scheduled => self.has_bug(Bug::NotDue),
+            State::Claimed => self.has_bug(Bug::NoClaimGuard),
+            _ => false,
+        };
+        let wanted = self.tasks.iter().filter(|(_, task)| {
+            task.queue == pump.queue && task.task_type == demand.task_type && free(task.state)
+        });
+        wanted.map(|(key, _)| *key).collect()
+    }
+
+    /// A drone that pumps before it beats must be found when it is lost.
+    fn know(&mut self, pump: &Pump) {
+        let beat_at = self.now;
+        self.drones.entry(pump.drone).or_insert_with(|| DroneRow {
+            queue: pump.queue.clone(),
+            number: 0,
+            ttl: DEFAULT_TTL,
+            beat_at,
+            facts: DroneFacts::default(),
+            drain: false,
+        });
+    }
+
+    fn hand_out(&self, claim: ClaimId, (block, ordinal): Key) -> Claimed {
+        let task = &self.tasks[&(block, ordinal)];
+        let mut payloads = vec![bytes::Bytes::new(); usize::from(ordinal)];
+        payloads.push(task.payload.clone());
+        Claimed {
+            claim,
+            block,
+            live: Mask::one(ordinal),
+            queue: task.queue.clone(),
+            task_type: task.task_type.clone(),
+            priority: task.priority,
+            attempts: task.attempts,
+            losses: task.losses,
+            interruptions: task.interruptions,
+            fence: task.fence,
+            suspect: task.suspect,
+            options: task.options.clone(),
+            created_at: task.created_at,
+            payloads: Payloads::new(&payloads),
+        }
+    }
+}
