@@ -32,14 +32,14 @@ for m in runs(): done(m, 1)
 #[tokio::test(flavor = "multi_thread")]
 async fn who_never_says_hello_is_ended() {
     let bench = Bench::new();
-    let body = "open(sys.argv[0] + '.pid', 'w').write(str(os.getpid()))\ntime.sleep(600)";
+    let body = "print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True)\ntime.sleep(600)";
     let mut config = Config { start_timeout: Duration::from_millis(500), ..bench.config(body) };
-    config.argv.push("an argument".into());
-    let pid_file = format!("{}.pid", config.argv[1]);
+    config.argv.push(bench.path("pid").display().to_string());
     let worker = bench.worker(config);
     eventually("degraded", || worker.degraded().is_some()).await;
     assert!(worker.degraded().unwrap().contains("no hello within 500ms"), "{:?}", worker.degraded());
-    assert!(bench.read_pid(&pid_file).is_none_or(|pid| !alive(pid)) || worker.degraded().is_some());
+    let first = bench.read_pid("pid");
+    eventually("its end", || first.is_none_or(|pid| !alive(pid)) || bench.read_pid("pid") != first).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,13 +75,35 @@ for m in runs():
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_tasks_over_four_processes() {
+    assert_eq!(many(1000, 4).await.0, 4);
+}
+
+/// `cargo test -p skep-drone --release figures -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures, proves nothing"]
+async fn figures() {
+    for processes in [1, 2, 4, 8] {
+        let (_, took) = many(20_000, processes).await;
+        println!("{processes} Python processes: {:.0} round trips/s", 20_000.0 / took.as_secs_f64());
+    }
+}
+
+/// Runs so many tasks over so many processes: how many took part, and how long it took.
+async fn many(tasks: usize, processes: usize) -> (usize, Duration) {
     let mut bench = Bench::new();
     let body = "hello()\nfor m in runs(): done(m, os.getpid())";
-    let worker = bench.worker(Config { processes: 4, ..bench.config(body) });
-    eventually("four processes", || worker.hands() == 4 && worker.degraded().is_none()).await;
+    let worker = bench.worker(Config { processes, ..bench.config(body) });
+    let hands = async {
+        while worker.ready().await < processes {
+            tokio::task::yield_now().await
+        }
+    };
+    crate::harness::within("all hands", hands).await;
+    let clock = bench.deps().clock;
+    let begin = clock.elapsed();
     let (mut pids, mut ids) = (HashSet::new(), HashSet::new());
     let (mut started, mut ended) = (0, 0);
-    while ended < 1000 {
+    while ended < tasks {
         tokio::select! {
             biased;
             one = bench.ended() => {
@@ -90,13 +112,14 @@ async fn a_thousand_tasks_over_four_processes() {
                 pids.insert(pid);
                 assert!(ids.insert(one.task.id), "two verdicts for one task");
             }
-            _ = worker.ready(), if started < 1000 => {
+            _ = worker.ready(), if started < tasks => {
                 bench.start(&worker, task("{}")).await;
                 started += 1;
             }
         }
     }
-    assert_eq!((started, pids.len()), (1000, 4));
+    assert_eq!(started, tasks);
+    (pids.len(), clock.elapsed().saturating_sub(begin))
 }
 
 #[tokio::test(flavor = "multi_thread")]
