@@ -128,3 +128,25 @@ async fn a_worker_that_is_dropped_takes_its_processes_along() {
     let pid = bench.read_pid("pid").unwrap();
     eventually("its end", || !alive(pid)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hello_and_an_exit_at_once_are_no_free_hand() {
+    let mut bench = Bench::new();
+    let worker = bench.worker(bench.config(
+        r#"
+hello()
+if not os.path.exists(sys.argv[0] + ".second"):
+    open(sys.argv[0] + ".second", "w"); os._exit(5)
+for m in runs(): done(m, 1)
+"#,
+    ));
+    // A run handed to the first, if it is quick enough, never began: it may be tried again at once.
+    let mut verdict = bench.run(&worker, task("{}")).await;
+    for _ in 0..100 {
+        if !matches!(verdict, Verdict::NotStarted | Verdict::Failed { .. }) {
+            break;
+        }
+        verdict = bench.run(&worker, task("{}")).await;
+    }
+    assert!(matches!(verdict, Verdict::Done { .. }), "{verdict:?}");
+}

@@ -126,7 +126,7 @@ impl Serving<'_> {
     // --- what happens to its tasks ---
 
     fn take(&mut self, run: Run) {
-        if self.replies_ended || self.doom.is_some() {
+        if self.replies_ended || self.dismissed || self.doom.is_some() {
             return run.finish(Verdict::NotStarted);
         }
         match Order::Run(run.task()).encode() {
@@ -224,6 +224,8 @@ impl Serving<'_> {
 
     async fn end(mut self, status: &str) -> End {
         self.pool.close(self.slot);
+        // Its group is gone already; from the last rung on, a late hello opens nothing.
+        self.ladder.kill(&self.process.child);
         // What it said before it ended counts, unless another process holds the pipes open.
         let drained = timeout(DRAIN, async {
             while let Some(line) = self.process.replies.next().await {

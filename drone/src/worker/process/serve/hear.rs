@@ -7,7 +7,7 @@ use super::Serving;
 use crate::worker::{
     ladder::Rung,
     output::shown,
-    wire::{Malformed, Note, PROTO, Reply},
+    wire::{Hello, Malformed, Note, PROTO, Reply},
 };
 
 /// Lines in a row that are no messages, before the process is given up.
@@ -30,7 +30,7 @@ impl Serving<'_> {
                 let text = format!("the worker speaks protocol {}, not {PROTO}", hello.proto);
                 return self.give_up(Cause::Protocol, text);
             }
-            Reply::Hello(hello) => return self.hello(hello.concurrency),
+            Reply::Hello(hello) => return self.hello(hello),
             Reply::Alive { id, note } => {
                 note.iter().for_each(|note| log(*id, &self.pool.name, note));
                 return self.heard();
@@ -47,9 +47,11 @@ impl Serving<'_> {
         }
     }
 
-    fn hello(&mut self, offered: usize) {
+    fn hello(&mut self, hello: &Hello) {
         self.said_hello = true;
-        let concurrency = offered.clamp(1, self.pool.config.concurrency.max(1));
+        let (worker, pid) = (&*self.pool.name, self.process.child.id());
+        tracing::debug!(worker, slot = self.slot, pid, says = ?hello, "a worker process is ready");
+        let concurrency = hello.concurrency.clamp(1, self.pool.config.concurrency.max(1));
         if !self.dismissed && self.ladder.rung() == Rung::Ground {
             self.runs = Some(self.pool.open(self.slot, concurrency));
         }
