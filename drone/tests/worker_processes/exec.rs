@@ -105,3 +105,20 @@ async fn without_its_program_it_starts_nothing_and_says_why() {
     assert_eq!((worker.degraded(), worker.hands()), (None, 1));
     within("stop", worker.stop()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_processes_leave_nothing_open() {
+    let mut bench = Bench::new();
+    let worker = worker(&bench, "exec true");
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open();
+    let clock = bench.deps().clock;
+    let begin = clock.elapsed();
+    for _ in 0..300 {
+        assert_eq!(bench.run(&worker, task("{}")).await, Verdict::done());
+    }
+    let took = clock.elapsed().saturating_sub(begin);
+    println!("exec, one after another: {:.0} processes/s", 300.0 / took.as_secs_f64());
+    // Other tests of this binary open files meanwhile; three hundred leaks would show.
+    assert!(open() < before + 150, "{} descriptors, {before} before", open());
+}
