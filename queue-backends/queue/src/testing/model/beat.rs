@@ -77,7 +77,7 @@ impl Store {
             phantoms: mine.iter().filter(|claim| !beat.held.contains(claim)).copied().collect(),
             cancel: cancel.into_iter().map(|key| key.0.task(key.1)).collect(),
             paused: types.filter(|t| self.is_paused(&beat.queue, t)).cloned().collect(),
-            drain: self.drones[&beat.drone].drain,
+            drain: self.drones.get(&beat.drone).is_some_and(|row| row.drain),
         }
     }
 
