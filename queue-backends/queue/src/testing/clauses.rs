@@ -172,6 +172,7 @@ macro_rules! each_clause {
                 a_cancelled_task_is_not_rescued
                 a_drone_that_never_beat_is_rescued_too
                 who_comes_back_begins_anew
+                a_successor_comes_before_the_rescue
             }
             operate {
                 a_waiting_task_is_cancelled_at_once

@@ -188,3 +188,18 @@ pub async fn who_comes_back_begins_anew(bench: Bench) {
     assert_eq!((bench.state(id).await, bench.view(id).await.losses), (State::Claimed, 0));
     drone.complete(&task).await;
 }
+
+/// A successor's first beat saves what it lists, even when the lease has just run out.
+pub async fn a_successor_comes_before_the_rescue(bench: Bench) {
+    let (before, watcher) = (bench.drone("d").await, bench.drone("watcher").await);
+    let id = bench.one("a").await;
+    let task = before.take("a").await;
+    bench.watch(&watcher, &[], 50).await;
+    bench.pass(10);
+    let after = crate::testing::Drone::new(&bench, "d");
+    assert!(after.beat(&[task.claim]).await.lost.is_empty());
+    assert_eq!((bench.state(id).await, bench.view(id).await.losses), (State::Claimed, 0));
+    bench.watch(&watcher, &[], 20).await;
+    assert_eq!(bench.state(id).await, State::Claimed);
+    after.complete(&task).await;
+}
