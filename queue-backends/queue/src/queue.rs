@@ -57,7 +57,8 @@ pub trait Queue: Send + Sync + 'static {
     ///
     /// * It hands out at most `room` tasks a demand, the lowest priority number first, then the earliest due,
     ///   then the first submitted. Among members of one block due at the same moment the choice is free once
-    ///   some were given back; the grouping and order of the answer's rows always are.
+    ///   some were given back, and so it is among postbacks that entered together; the grouping and order of
+    ///   the answer's rows always are.
     /// * No task is handed out before it is due, while it is claimed, or while its type or queue is paused.
     /// * Asked again with the same claim id it answers what is left of that claim, and claims nothing new.
     ///   (A claim whose tasks are all settled may be forgotten: a drone uses an id for one batch.)
