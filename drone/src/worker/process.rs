@@ -87,8 +87,8 @@ impl ProcessWorker {
         Self { pool, tracker, begun: Once::new(), keepers: Mutex::default() }
     }
 
-    /// Starts the processes, once. Must be called within a tokio runtime.
-    fn begin(&self) {
+    /// Starts the processes, the first time. Must be called within a tokio runtime.
+    pub fn begin(&self) {
         self.begun.call_once(|| {
             let keeper = |slot| self.tracker.spawn(keep::keep(Arc::clone(&self.pool), slot));
             let keepers = (0..self.pool.config.processes).map(keeper);
