@@ -1,6 +1,7 @@
 //! The skep command: one verb per file, each of which parses, calls and prints. Data goes to stdout, talk
 //! to stderr.
 
+mod drone;
 mod exit;
 
 use std::process::ExitCode;
@@ -35,7 +36,11 @@ pub(crate) struct Common {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    /// The daemon that runs tasks.
+    #[command(subcommand)]
+    Drone(drone::Verb),
+}
 
 /// What a verb works with.
 pub(crate) struct World {
@@ -64,6 +69,8 @@ pub fn main(backends: Backends) -> ExitCode {
     }
 }
 
-async fn run(verb: Verb, _world: &World) -> Result<Exit, Failed> {
-    match verb {}
+async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
+    match verb {
+        Verb::Drone(verb) => drone::run(verb, world).await,
+    }
 }
