@@ -1,6 +1,7 @@
 //! The skep command: one verb per file, each of which parses, calls and prints. Data goes to stdout, talk
 //! to stderr.
 
+mod bench;
 mod drone;
 mod exit;
 
@@ -10,6 +11,9 @@ use clap::{Parser, Subcommand};
 
 use crate::backend::Backends;
 pub(crate) use exit::{Exit, Failed};
+
+/// The queue of whoever names none: a file in the working folder.
+pub(crate) const DEFAULT_BACKEND: &str = "sqlite:./skep.db";
 
 /// A persistent task queue for fleets of drones.
 #[derive(Debug, Parser)]
@@ -25,7 +29,7 @@ struct Args {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The queue's URL.
-    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = "sqlite:./skep.db", value_name = "URL")]
+    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = DEFAULT_BACKEND, value_name = "URL")]
     pub(crate) backend: String,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
@@ -37,6 +41,7 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Bench(bench::Args),
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
@@ -71,6 +76,7 @@ pub fn main(backends: Backends) -> ExitCode {
 
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
+        Verb::Bench(args) => bench::run(args, world).await,
         Verb::Drone(verb) => drone::run(verb, world).await,
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod backend;
 mod beat;
+pub mod bench;
 pub mod builder;
 pub mod cli;
 pub mod config;
