@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     drone::{Drone, Error, Life},
-    local::{self, Durability},
+    local,
     policy::Policy,
     spec::{Spec, Specs},
     worker::{
@@ -60,13 +60,7 @@ impl Default for Builder {
         Self {
             name: None,
             queues: Vec::new(),
-            local: local::Config {
-                path: PathBuf::new(),
-                durability: Durability::Auto,
-                max_hold: Duration::from_secs(60),
-                ballast: 256 * 1024,
-                allow_network: false,
-            },
+            local: local::Config::default(),
             workers: Vec::new(),
             specs: HashMap::new(),
             handlers: Vec::new(),

@@ -2,6 +2,7 @@
 //! to stderr.
 
 mod bench;
+mod drone;
 mod exit;
 
 use std::process::ExitCode;
@@ -41,6 +42,9 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Bench(bench::Args),
+    /// The daemon that runs tasks.
+    #[command(subcommand)]
+    Drone(drone::Verb),
 }
 
 /// What a verb works with.
@@ -73,5 +77,6 @@ pub fn main(backends: Backends) -> ExitCode {
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Bench(args) => bench::run(args, world).await,
+        Verb::Drone(verb) => drone::run(verb, world).await,
     }
 }

@@ -104,6 +104,18 @@ pub(crate) struct Looks {
     unwritten: Notify,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            durability: Durability::Auto,
+            max_hold: Duration::from_secs(60),
+            ballast: 256 * 1024,
+            allow_network: false,
+        }
+    }
+}
+
 // === impl Local ===
 
 impl Local {
