@@ -5,6 +5,7 @@ pub mod backend;
 mod beat;
 pub mod builder;
 pub mod cli;
+pub mod client;
 mod dispatch;
 pub mod drone;
 pub mod duration;
@@ -18,6 +19,7 @@ pub mod spec;
 pub mod worker;
 
 pub use builder::{Builder, Settings};
+pub use client::{Client, NewTask};
 pub use drone::{Drone, Error, Life, Report, Stopper};
 pub use local::{Config as LocalConfig, Durability};
 pub use worker::handler::{Context, HandlerError, HandlerWorker};
