@@ -193,9 +193,7 @@ impl Local {
                 tracing::error!(%error, "the local queue cannot be written any more");
                 return;
             }
-            if let Some(flush) = Arc::into_inner(rows) {
-                self.state().flushed(flush);
-            }
+            self.state().flushed(Arc::unwrap_or_clone(rows));
             self.inner.looks.outbox.notify_waiters();
             self.inner.looks.work.notify_waiters();
         }

@@ -17,18 +17,13 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
-    time::Duration,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::{
     fs::Mode,
-    process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions},
+    process::{Pid, PidfdFlags, Resource, Rlimit, Signal},
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -38,12 +33,14 @@ use tokio::{
 
 use crate::worker::leftovers;
 
+mod spawner;
+
+use spawner::Errand;
+
 /// Where a worker finds the end of its reply pipe.
 pub const REPLIES: i32 = 3;
 /// The kernel shall pick workers before the drone when memory runs out.
 const OOM_SCORE_ADJ: &str = "500";
-/// When to look after orphans that a sweep has killed.
-const SWEEP_AGAIN: Duration = Duration::from_millis(20);
 
 /// How to start a process.
 #[derive(Debug, Clone, Default)]
@@ -96,15 +93,6 @@ struct Born {
     replies: Option<OwnedFd>,
 }
 
-enum Errand {
-    Spawn(Box<Recipe>, oneshot::Sender<io::Result<Born>>),
-    Reap(std::process::Child),
-    Sweep,
-}
-
-static SPAWNER: Mutex<Option<mpsc::Sender<Errand>>> = Mutex::new(None);
-/// Children that are not reaped yet, each with its serial: what tells them from adopted orphans.
-static LIVE: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// Starts a process.
@@ -114,15 +102,9 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 /// system is out of processes or descriptors.
 pub async fn spawn(recipe: Recipe) -> io::Result<(Child, Pipes)> {
     let (tell, told) = oneshot::channel();
-    errand(Errand::Spawn(Box::new(recipe), tell))?;
+    spawner::errand(Errand::Spawn(Box::new(recipe), tell))?;
     let born = told.await.map_err(|_| io::Error::other("the spawning thread is gone"))??;
     take_up(born)
-}
-
-/// Asks the spawning thread to end orphans whose process is gone; see [`leftovers`].
-pub(crate) fn sweep() {
-    // Without the thread nothing was ever spawned, so there is nothing to sweep.
-    let _ = errand(Errand::Sweep);
 }
 
 fn take_up(born: Born) -> io::Result<(Child, Pipes)> {
@@ -173,8 +155,8 @@ impl Child {
         let _ = self.pidfd.readable().await?;
         self.signal(Signal::KILL);
         let process = self.process.take();
-        let status = process.map_or_else(|| Err(io::Error::other("reaped before")), reap);
-        sweep();
+        let status = process.map_or_else(|| Err(io::Error::other("reaped before")), spawner::reap);
+        spawner::sweep();
         status
     }
 }
@@ -184,49 +166,12 @@ impl Drop for Child {
         self.signal(Signal::KILL);
         if let Some(process) = self.process.take() {
             // The thread is there: it made this child.
-            let _ = errand(Errand::Reap(process));
+            let _ = spawner::errand(Errand::Reap(process));
         }
     }
 }
 
-// === the spawning thread ===
-
-fn errand(errand: Errand) -> io::Result<()> {
-    let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
-    let sender = match spawner.take() {
-        Some(sender) => sender,
-        None => {
-            let (sender, errands) = mpsc::channel();
-            std::thread::Builder::new().name("skep-spawner".into()).spawn(move || run(&errands))?;
-            sender
-        }
-    };
-    let sent = sender.send(errand).map_err(|_| io::Error::other("the spawning thread is gone"));
-    *spawner = Some(sender);
-    sent
-}
-
-fn run(errands: &mpsc::Receiver<Errand>) {
-    let mut unswept = false;
-    loop {
-        let errand = match errands.recv_timeout(if unswept { SWEEP_AGAIN } else { Duration::MAX }) {
-            Ok(errand) => errand,
-            Err(mpsc::RecvTimeoutError::Timeout) => Errand::Sweep,
-            Err(mpsc::RecvTimeoutError::Disconnected) => return,
-        };
-        match errand {
-            Errand::Spawn(recipe, tell) => {
-                if let Err(Ok(unwanted)) = tell.send(bear(&recipe)) {
-                    end(unwanted.process);
-                }
-            }
-            Errand::Reap(process) => drop(reap(process)),
-            Errand::Sweep => {
-                unswept = leftovers::end_orphans(&LIVE.lock().unwrap_or_else(PoisonError::into_inner));
-            }
-        }
-    }
-}
+// === birth ===
 
 fn bear(recipe: &Recipe) -> io::Result<Born> {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -243,13 +188,13 @@ fn bear(recipe: &Recipe) -> io::Result<Born> {
     }
     prepare_in_child(&mut command, recipe);
     let process = command.spawn()?;
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner).insert(process.id().cast_signed(), serial);
+    spawner::lives(&process, serial);
     // From outside: in the child the file may belong to root. Where it is refused, nothing is lost but a hint.
     let _ = std::fs::write(format!("/proc/{}/oom_score_adj", process.id()), OOM_SCORE_ADJ);
     match pid_of(&process).and_then(|pid| Ok(rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?)) {
         Ok(pidfd) => Ok(Born { process, pidfd, replies }),
         Err(error) => {
-            end(process);
+            spawner::end(process);
             Err(error)
         }
     }
@@ -303,23 +248,4 @@ fn mark_close_on_exec(first: i32) -> io::Result<()> {
 
 fn pid_of(process: &std::process::Child) -> io::Result<Pid> {
     Pid::from_raw(process.id().cast_signed()).ok_or_else(|| io::Error::other("a process without an id"))
-}
-
-fn reap(mut process: std::process::Child) -> io::Result<ExitStatus> {
-    // Waits without taking it, so that the lock is held for an instant only.
-    rustix::process::waitid(WaitId::Pid(pid_of(&process)?), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
-    // Under the lock: a sweep must find the child listed for as long as it can find it at all.
-    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-    let status = process.wait();
-    live.remove(&process.id().cast_signed());
-    status
-}
-
-fn end(mut process: std::process::Child) {
-    // Not reaped yet, so neither number can be another's.
-    if let Ok(pid) = pid_of(&process) {
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-    }
-    let _ = process.kill();
-    drop(reap(process));
 }

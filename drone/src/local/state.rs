@@ -83,7 +83,7 @@ pub(crate) struct Parcel {
 }
 
 /// What one local transaction writes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Flush {
     /// Outcomes: row, held row, outcome.
     pub(crate) endings: Vec<(u64, u64, Ending)>,

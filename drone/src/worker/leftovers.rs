@@ -12,7 +12,7 @@
 //! container or cgroup around the drone (systemd's `KillMode=control-group`) holds those.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     os::unix::process::CommandExt,
     process::{Command, Stdio},
@@ -24,6 +24,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 pub const MARKER: &str = "SKEP_DRONE";
 /// And which process of the drone it is, or descends from.
 pub const SERIAL: &str = "SKEP_PROCESS";
+
+/// How often a sweep looks for what was forked while it looked.
+const ROUNDS: usize = 10;
 
 /// Waits for the drone to die, then kills what carries its mark.
 const KEEPER: &str = r#"
@@ -46,16 +49,16 @@ pub struct Keeper(std::process::Child);
 #[must_use]
 pub fn kill_leftovers(incarnation: &str) -> usize {
     let mark = format!("{MARKER}={incarnation}");
-    let mut killed = 0;
-    // Again, until none is found: a process may have forked while the list was read.
-    for _ in 0..10 {
-        let found = processes().filter(|&pid| kill_if(pid, |environ| has(environ, &mark))).count();
-        if found == 0 {
+    let mut killed = BTreeSet::new();
+    // Again, until none is new: a process may have forked while the list was read.
+    for _ in 0..ROUNDS {
+        let known = killed.len();
+        killed.extend(processes().filter(|&pid| kill_if(pid, |environ| has(environ, &mark))));
+        if killed.len() == known {
             break;
         }
-        killed += found;
     }
-    killed
+    killed.len()
 }
 
 /// Makes orphans of workers children of this process, so that they are ended with their worker and never

@@ -12,9 +12,11 @@
 pub mod bench;
 pub mod clauses;
 pub mod clock;
+pub mod flaky;
 pub mod model;
 
 pub use bench::{Bench, Drone, Handed, Verdict};
 pub use clauses::{CLAUSES, ClauseFn, failures};
 pub use clock::{TestClock, TestRandom};
+pub use flaky::{Faults, Flaky, Injected};
 pub use model::Model;

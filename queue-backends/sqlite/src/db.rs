@@ -232,7 +232,9 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
-        let Self { output, reply, .. } = *self;
+        let Self { work, output, reply } = *self;
+        // First, so that whoever asked has back what it shared with the work.
+        drop(work);
         // Whoever asked may have gone; what is committed stays so.
         let _ = reply.send(committed.and_then(|()| output.ok_or(Error::Closed)));
     }

@@ -6,8 +6,27 @@ pub mod db;
 pub mod error;
 pub mod lock;
 pub mod place;
+pub mod queue;
+
+mod act;
+mod beat;
+mod bell;
+mod ending;
+mod lane;
+#[doc(hidden)]
+pub mod mutant;
+mod overview;
+mod part;
+mod pump;
+mod row;
+mod settle;
+mod submit;
+mod sweep;
+mod turn;
+mod view;
 
 pub use db::{Config, Db, Sharing};
 pub use error::Error;
+pub use queue::{Options, SqliteQueue};
 /// Statements for those who stand on [`Db`]: the only way to rusqlite from outside this crate.
 pub use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -1,6 +1,7 @@
 //! One process for one task.
 
 use std::{
+    future::pending,
     io,
     process::ExitStatus,
     sync::{
@@ -115,12 +116,15 @@ impl Once {
                 tokio::join!(collect(pipes.stdout, &mut stdout), err.clone().pump(pipes.stderr));
             };
             tokio::pin!(reads);
+            let mut all_read = false;
             let ended = tokio::select! {
                 ended = self.until_exit(run, &mut child, &mut inlet) => ended,
-                ended = async { (&mut reads).await; std::future::pending().await } => ended,
+                ended = async { (&mut reads).await; all_read = true; pending().await } => ended,
             };
             // Its exit ends it, not the end of its pipes: a grandchild may hold those.
-            let _ = timeout(DRAIN, reads).await;
+            if !all_read {
+                let _ = timeout(DRAIN, reads).await;
+            }
             ended?
         };
         if result(&stdout).is_none() || !status.success() {

@@ -33,7 +33,9 @@ struct Slot {
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, launch: Launch, name: &str, deps: Deps) -> Self {
+    pub(super) fn new(mut config: Config, launch: Launch, name: &str, deps: Deps) -> Self {
+        // A pool of none would wait for ever without a word.
+        config.processes = config.processes.max(1);
         let slots = (0..config.processes).map(|_| Slot { concurrency: 1, ..Slot::default() }).collect();
         let state = Mutex::new(State { slots, degraded: None });
         let (halt, freed) = (CancellationToken::new(), Notify::new());

@@ -22,16 +22,16 @@ use crate::{
     duration::Written,
     worker::{
         Run, Verdict,
-        ladder::{Ladder, Nudge, Rung, in_words},
+        ladder::{Ladder, Nudge, in_words},
         output::shown,
-        wire::{MAX_LINE, Malformed, Note, Order, PROTO, Reply},
+        wire::{MAX_LINE, Order},
     },
 };
 
-/// Lines in a row that are no messages, before the process is given up.
-const MAX_GARBAGE: u32 = 100;
 /// How long the pipes of an ended process are read, in case another holds them open.
 const DRAIN: Duration = Duration::from_secs(2);
+
+mod hear;
 
 struct Serving<'a> {
     pool: &'a Pool,
@@ -123,84 +123,10 @@ impl Serving<'_> {
         }
     }
 
-    // --- what the process says ---
-
-    fn line(&mut self, line: &[u8]) {
-        match Reply::decode(line) {
-            Ok(reply) => self.reply(reply, line),
-            Err(malformed) => self.malformed(line, &malformed),
-        }
-    }
-
-    fn reply(&mut self, reply: Reply, line: &[u8]) {
-        let id = match &reply {
-            Reply::Hello(hello) if self.said_hello => {
-                let text = format!("hello again, from {:?}", hello.pid);
-                return self.malformed(line, &Malformed { ends: None, text });
-            }
-            Reply::Hello(hello) if hello.proto != PROTO => {
-                let text = format!("the worker speaks protocol {}, not {PROTO}", hello.proto);
-                return self.give_up(Cause::Protocol, text);
-            }
-            Reply::Hello(hello) => return self.hello(hello.concurrency),
-            Reply::Alive { id, note } => {
-                note.iter().for_each(|note| log(*id, &self.pool.name, note));
-                return self.heard();
-            }
-            Reply::Fail(fail) => fail.id,
-            Reply::Done { id, .. } | Reply::Snooze { id, .. } => *id,
-        };
-        match self.flights.take(id) {
-            Some(flight) => {
-                flight.answered(reply);
-                self.landed();
-            }
-            None => self.malformed(line, &Malformed { ends: None, text: format!("it has no task {id}") }),
-        }
-    }
-
-    fn hello(&mut self, offered: usize) {
-        self.said_hello = true;
-        let concurrency = offered.clamp(1, self.pool.config.concurrency.max(1));
-        if !self.dismissed && self.ladder.rung() == Rung::Ground {
-            self.runs = Some(self.pool.open(self.slot, concurrency));
-        }
-        self.heard();
-    }
-
-    /// A message came: the process is alive, and knows the protocol.
-    fn heard(&mut self) {
-        self.garbage = 0;
-        let hung = self.pool.config.hung_timeout.filter(|_| self.flights.len() > 0);
-        self.patience = hung.map(|hung| Box::pin(sleep(hung)));
-    }
-
-    /// Not a message, or a broken one: logged, never obeyed.
-    fn malformed(&mut self, line: &[u8], malformed: &Malformed) {
-        self.garbage += 1;
-        let shown = shown(&line[..line.len().min(200)]);
-        tracing::warn!(target: "skep::task", worker = &*self.pool.name, line = shown, "ignored on fd 3: {malformed}");
-        if let Some(flight) = malformed.ends.and_then(|id| self.flights.take(id)) {
-            flight.misanswered(&format!("the worker sent an answer that is not well formed: {malformed}"));
-            self.landed();
-        } else if self.garbage >= MAX_GARBAGE {
-            let text =
-                format!("{MAX_GARBAGE} lines in a row on fd 3 were no messages; the last: {malformed}");
-            self.give_up(Cause::Protocol, text);
-        }
-    }
-
-    /// Without fd 3 it can answer nothing: usually it is about to exit.
-    fn replies_ended(&mut self) {
-        self.replies_ended = true;
-        self.pool.close(self.slot);
-        self.ladder.ask();
-    }
-
     // --- what happens to its tasks ---
 
     fn take(&mut self, run: Run) {
-        if self.replies_ended || self.doom.is_some() {
+        if self.replies_ended || self.dismissed || self.doom.is_some() {
             return run.finish(Verdict::NotStarted);
         }
         match Order::Run(run.task()).encode() {
@@ -298,6 +224,8 @@ impl Serving<'_> {
 
     async fn end(mut self, status: &str) -> End {
         self.pool.close(self.slot);
+        // Its group is gone already; from the last rung on, a late hello opens nothing.
+        self.ladder.kill(&self.process.child);
         // What it said before it ended counts, unless another process holds the pipes open.
         let drained = timeout(DRAIN, async {
             while let Some(line) = self.process.replies.next().await {
@@ -341,16 +269,6 @@ impl Serving<'_> {
         let last = self.process.logs[1].tail().and_then(|tail| tail.lines().last().map(str::to_owned));
         let last = last.map_or(String::new(), |last| format!(": {}", shown(last.as_bytes())));
         format!("{argv}: {status} {when}{why}{last}")
-    }
-}
-
-fn log(task: TaskId, worker: &str, note: &Note) {
-    let text = shown(note.text.as_bytes());
-    match &*note.level {
-        "error" => tracing::error!(target: "skep::task", %task, worker, "{text}"),
-        "warn" | "warning" => tracing::warn!(target: "skep::task", %task, worker, "{text}"),
-        "debug" | "trace" => tracing::debug!(target: "skep::task", %task, worker, "{text}"),
-        _ => tracing::info!(target: "skep::task", %task, worker, "{text}"),
     }
 }
 

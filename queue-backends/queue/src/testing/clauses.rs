@@ -10,10 +10,17 @@ use std::{future::Future, pin::Pin};
 
 use super::Bench;
 
+pub mod beat;
+pub mod blocks;
+pub mod capacity;
+pub mod followup;
+pub mod operate;
 pub mod payload;
 pub mod pump;
 pub mod settle;
+pub mod several;
 pub mod submit;
+pub mod unique;
 
 /// A clause, in a list.
 pub type ClauseFn = fn(Bench) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -52,6 +59,30 @@ macro_rules! each_clause {
                 a_result_comes_back_byte_for_byte
                 hostile_text_is_only_text
             }
+            capacity {
+                a_queue_never_holds_more
+                a_type_never_holds_more
+                the_queue_is_asked_before_the_type
+                concurrent_submits_never_exceed_it
+                every_task_that_is_not_terminal_counts
+                the_end_of_a_task_makes_room
+                a_retry_needs_no_room
+                a_lowered_capacity_drops_nothing
+                a_partial_call_takes_the_longest_beginning
+                a_partly_accepted_block_stays_as_it_is
+                existing_is_answered_when_full
+            }
+            unique {
+                one_task_holds_a_key
+                a_key_is_free_when_its_task_is_terminal
+                a_retry_keeps_the_key
+                skip_names_the_holder
+                replace_cancels_who_waits
+                replace_of_a_claimed_task_conflicts
+                keys_of_two_queues_are_two
+                a_key_needs_a_block_of_one
+                a_call_with_one_key_twice_is_refused
+            }
             pump {
                 room_is_never_exceeded
                 lowest_priority_number_first
@@ -70,6 +101,15 @@ macro_rules! each_clause {
                 every_claim_raises_the_fence
                 nothing_to_hand_out_is_an_empty_answer
             }
+            blocks {
+                members_settle_each_on_their_own
+                the_first_and_the_last_ordinal_work
+                a_block_is_split_where_the_room_ends
+                members_of_one_block_go_to_several_drones
+                a_retried_member_comes_back_alone
+                one_settlement_ends_members_differently
+                members_that_do_not_exist_are_gone
+            }
             settle {
                 complete_discard_and_cancel_are_terminal
                 retry_comes_back_when_it_said
@@ -86,6 +126,68 @@ macro_rules! each_clause {
                 failures_are_kept_in_order
                 suspects_are_remembered
                 answers_come_in_order
+            }
+            followup {
+                follow_ups_enter_with_the_ending
+                the_parent_makes_room_first
+                no_room_refuses_the_ending
+                a_conflict_refuses_the_ending
+                follow_ups_that_exist_are_fine
+                intake_binds_submitters_only
+                a_stale_ending_submits_nothing
+                a_postback_follows_every_terminal_ending
+                a_postback_follows_an_operator
+                a_postback_follows_the_last_loss
+                a_postback_without_room_refuses
+                a_retry_posts_nothing
+            }
+            beat {
+                silence_that_was_watched_is_rescued
+                a_beat_keeps_the_lease
+                a_gap_in_the_watching_is_an_outage
+                another_process_watches_for_itself
+                wall_clocks_decide_nothing
+                late_but_unclaimed_wins
+                late_and_reclaimed_is_stale
+                the_loss_limit_discards
+                on_lost_fail_discards_at_once
+                a_listed_claim_is_adopted
+                what_was_not_listed_is_a_phantom
+                what_is_not_current_is_lost
+                a_cancel_is_repeated_until_the_end
+                a_cancelled_task_is_not_tried_again
+                a_cancelled_task_is_not_rescued
+                paused_types_are_told
+                a_drain_is_told
+                who_leaves_is_forgotten
+                who_leaves_gives_back
+                a_drone_that_never_beat_is_rescued_too
+            }
+            operate {
+                a_waiting_task_is_cancelled_at_once
+                a_late_settle_of_a_cancelled_task_is_stale
+                a_scheduled_task_is_made_available
+                a_discarded_task_begins_anew
+                bringing_back_needs_room
+                bringing_back_needs_its_key
+                discard_ends_what_waits
+                acts_that_make_no_sense_change_nothing
+                acts_are_answered_in_order
+                a_cancelled_claimed_task_may_still_complete
+                queues_count_by_state
+                settings_are_shown
+                find_filters
+                find_answers_the_newest_first
+                a_task_names_its_drone
+                drones_are_listed
+                a_type_is_served_when_a_drone_says_so
+            }
+            several {
+                what_is_accepted_is_durable
+                claims_are_durable
+                two_processes_never_share_a_task
+                capacity_holds_across_processes
+                arrival_returns
             }
         }
     };

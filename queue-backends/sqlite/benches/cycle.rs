@@ -1,0 +1,2 @@
+//! Rates of the embedded queue.
+fn main() {}

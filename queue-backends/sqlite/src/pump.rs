@@ -1,0 +1,123 @@
+//! Who gets what.
+
+use rusqlite::params;
+use skep_queue::{ClaimId, Claimed, Demand, DroneFacts, Mask, Pump, beat::DEFAULT_TTL};
+
+use crate::{
+    error::Error,
+    lane::micros,
+    mutant::mutant,
+    part::{CLAIMED, PART_COLUMNS, Part, part_columns},
+    row,
+    turn::{BLOCK_COLUMNS, BlockRow, Turn, block_columns, payloads},
+};
+
+const KNOWN: &str = "select 1 from claims where claim = ?1";
+const READY: &str = concat!(
+    "select ",
+    part_columns!(),
+    " from parts p where p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block"
+);
+const CLAIM: &str = "update parts set state = 2, claim = ?2, fence = fence + ?3 where id = ?1";
+const NEW_CLAIM: &str = "insert or ignore into claims (claim, drone, at) values (?1, ?2, ?3)";
+const KNOW_DRONE: &str = "insert or ignore into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
+     values (?1, ?2, 0, ?3, ?4, ?5, 0)";
+const HELD: &str = concat!(
+    "select ",
+    part_columns!(),
+    ", ",
+    block_columns!(),
+    ", o.body from parts p join blocks b on b.id = p.block join bodies o on o.block = p.block \
+     where p.state = 2 and p.claim = ?1"
+);
+
+/// Claims what the demands ask for, unless the claim is known; answers what is under it.
+pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Error> {
+    turn.promote()?;
+    if !row::any(turn.db, KNOWN, [&pump.claim.as_bytes()[..]])? {
+        let mut claimed = 0;
+        for demand in &pump.demands {
+            claimed += claim(turn, pump, demand)?;
+        }
+        if claimed == 0 {
+            return Ok(Vec::new());
+        }
+        know(turn, pump)?;
+    }
+    held(turn, pump.claim)
+}
+
+/// Claims for one demand, in the order of the ready index; answers how many tasks.
+fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Error> {
+    let lane = turn.lanes.lane(turn.db, &pump.queue, &demand.task_type)?;
+    if turn.lanes.at(lane).paused || turn.lanes.queue_of(lane).paused || demand.room == 0 {
+        return Ok(0);
+    }
+    let (mut chosen, mut tasks) = (Vec::new(), 0);
+    row::until(turn.db, READY, [turn.lanes.at(lane).id], |row| {
+        let part = Part::read(row)?;
+        tasks += part.live.len();
+        chosen.push(part);
+        Ok(tasks < demand.room)
+    })?;
+    let mut room = demand.room;
+    for mut part in chosen {
+        let members = part.live.take(room);
+        room -= members.len();
+        mark(turn, &mut part, members, pump.claim)?;
+    }
+    Ok(demand.room - room)
+}
+
+fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Result<(), Error> {
+    let raise = u32::from(!mutant!(FenceKept));
+    if members == part.live {
+        // What nearly every claim is: shorter than the general case.
+        row::run(turn.db, CLAIM, params![part.id, &claim.as_bytes()[..], raise])?;
+        return Ok(());
+    }
+    part.split(turn.db, members, |part| {
+        (part.state, part.claim) = (CLAIMED, Some(claim));
+        part.fence += raise;
+    })?;
+    Ok(())
+}
+
+/// Remembers whose the claim is. A drone that pumps before it beats must be found when it is lost.
+fn know(turn: &Turn<'_>, pump: &Pump) -> Result<(), Error> {
+    let (claim, drone, now) = (&pump.claim.as_bytes()[..], &pump.drone.as_bytes()[..], turn.now.micros());
+    row::run(turn.db, NEW_CLAIM, params![claim, drone, now])?;
+    let facts = serde_json::to_string(&DroneFacts::default()).unwrap_or_default();
+    let row = params![drone, pump.queue.as_str(), now, micros(DEFAULT_TTL), facts];
+    row::run(turn.db, KNOW_DRONE, row)?;
+    Ok(())
+}
+
+/// What a claim still has, in the order of handing out.
+fn held(turn: &mut Turn<'_>, claim: ClaimId) -> Result<Vec<Claimed>, Error> {
+    let mut held = row::all(turn.db, HELD, [&claim.as_bytes()[..]], |row| {
+        let block = BlockRow::read(row, PART_COLUMNS)?;
+        Ok((Part::read(row)?, block, payloads(row, PART_COLUMNS + BLOCK_COLUMNS)?))
+    })?;
+    held.sort_by_key(|(part, ..)| (part.priority, part.run_at, part.block, part.id));
+    let claimed = held.into_iter().map(|(part, block, payloads)| {
+        let lane = turn.lanes.by_id(turn.db, part.lane)?;
+        Ok(Claimed {
+            claim,
+            block: block.block,
+            live: part.live,
+            queue: turn.lanes.queue_of(lane).name.clone(),
+            task_type: turn.lanes.at(lane).task_type.clone(),
+            priority: block.priority,
+            attempts: part.counters.attempts,
+            losses: part.counters.losses,
+            interruptions: part.counters.interruptions,
+            fence: part.fence,
+            suspect: part.suspect,
+            options: block.options,
+            created_at: block.created_at,
+            payloads: payloads.only(part.live),
+        })
+    });
+    claimed.collect()
+}
