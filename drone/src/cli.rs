@@ -96,6 +96,8 @@ impl World {
     /// The backend, for a verb that only looks: it must be there.
     pub(crate) async fn existing(&self) -> Result<Arc<dyn Backend>, Failed> {
         if let Some(path) = self.common.backend.strip_prefix("sqlite:")
+            && let path = path.strip_prefix("//").unwrap_or(path)
+            && !path.is_empty()
             && !Path::new(path).exists()
         {
             let why = format!("no queue at {path} yet: submit a task first, or name another with --backend");
@@ -138,12 +140,12 @@ pub fn main(backends: Backends) -> ExitCode {
     };
     let out = Out::real(&args.common);
     let world = World::new(args.common, backends, out, Box::new(BufReader::new(io::stdin())));
-    runtime.block_on(run(args.verb, &world)).into()
+    runtime.block_on(conclude(args.verb, &world)).into()
 }
 
 /// Runs a verb to its exit code; nothing is left unsaid.
-async fn run(verb: Verb, world: &World) -> Exit {
-    let ended = perform(verb, world).await;
+async fn conclude(verb: Verb, world: &World) -> Exit {
+    let ended = run(verb, world).await;
     // What was said before an error comes before it.
     let said = world.out.finish();
     match ended.and_then(|exit| said.map(|()| exit)) {
@@ -155,7 +157,7 @@ async fn run(verb: Verb, world: &World) -> Exit {
     }
 }
 
-async fn perform(verb: Verb, world: &World) -> Result<Exit, Failed> {
+async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Call(args) => call::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
