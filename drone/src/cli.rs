@@ -5,6 +5,7 @@ mod args;
 mod bench;
 mod call;
 mod completions;
+mod demo;
 mod drone;
 mod exit;
 mod out;
@@ -67,6 +68,7 @@ enum Verb {
     Drone(drone::Verb),
     Call(call::Args),
     Completions(completions::Args),
+    Demo(demo::Args),
     Queue(queue::Args),
     Result(result::Args),
     Status(status::Args),
@@ -171,6 +173,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Bench(args) => bench::run(args, world).await,
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
+        Verb::Demo(args) => demo::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
