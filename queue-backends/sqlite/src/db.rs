@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::oneshot;
 
 use crate::{error::Error, lock::FileLock, place};
@@ -280,6 +280,8 @@ fn prepare(config: &Config, lock: &FileLock) -> Result<Connection, Error> {
     let connection = Connection::open(&config.path).map_err(|e| Error::opening(&config.path, e))?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(128);
+    // Else a statement that a partial index may serve is compiled again whenever its values change.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Two processes that open a new file at once must not both create its schema.
     let _turn = (config.sharing == Sharing::Shared).then(|| lock.turn()).transpose()?;
     if config.sharing == Sharing::Exclusive {
