@@ -10,6 +10,7 @@ use skep_queue::{
 use crate::{
     error::Error,
     lane::micros,
+    mutant::mutant,
     part::{AVAILABLE, CLAIMED, Part, SCHEDULED},
     row, submit,
     turn::{BlockRow, Turn},
@@ -106,7 +107,8 @@ impl Turn<'_> {
         }
         let (priority, now) = (block.priority.number(), self.now.micros());
         let new = Part::new(block.id, block.lane, priority, now, AVAILABLE, member);
-        Part { fence: ended.fence, settled: ended.settled, ..new }.insert(self.db)?;
+        let fence = if mutant!(FenceResetAtRevival) { 0 } else { ended.fence };
+        Part { fence, settled: ended.settled, ..new }.insert(self.db)?;
         self.lanes.count(lane, 1);
         self.ring = true;
         Ok(Ok(()))

@@ -11,7 +11,7 @@ use crate::{
     ending::End,
     error::Error,
     lane::micros,
-    mutant::mutant,
+    mutant::{self, mutant},
     part::{AVAILABLE, Part, part_columns},
     row,
     settle::{BY_AN_OPERATOR, conclude},
@@ -61,7 +61,14 @@ pub(crate) fn beat(
         let drone = row::id(row, 0, Incarnation::from_bytes)?;
         Ok(Pulse { drone, number: row::count(row, 1)?, ttl: Duration::from_micros(row::count(row, 2)?) })
     })?;
-    for pulse in watch.look(elapsed, &pulses) {
+    let mut silent = watch.look(elapsed, &pulses);
+    if mutant!(NoOutageRule) {
+        let by_wall_clock = row::all(turn.db, mutant::SILENT, [turn.now.micros()], |row| {
+            row::id(row, 0, Incarnation::from_bytes)
+        })?;
+        silent = pulses.into_iter().filter(|pulse| by_wall_clock.contains(&pulse.drone)).collect();
+    }
+    for pulse in silent {
         rescue(turn, pulse.drone)?;
     }
     if beat.leaving { Ok(Orders { lost, ..Orders::default() }) } else { orders(turn, beat, lost) }
@@ -79,10 +86,10 @@ fn adopt(turn: &Turn<'_>, beat: &Beat) -> Result<Vec<ClaimId>, Error> {
     let mut lost = Vec::new();
     for held in &beat.held {
         let (claim, drone) = (&held.as_bytes()[..], &beat.drone.as_bytes()[..]);
-        if row::any(turn.db, CURRENT, [claim])? {
-            row::run(turn.db, ADOPT, params![claim, drone, turn.now.micros()])?;
-        } else {
+        if !row::any(turn.db, CURRENT, [claim])? {
             lost.push(*held);
+        } else if !mutant!(AdoptionIgnored) {
+            row::run(turn.db, ADOPT, params![claim, drone, turn.now.micros()])?;
         }
     }
     Ok(lost)
@@ -100,6 +107,9 @@ fn orders(turn: &mut Turn<'_>, beat: &Beat, lost: Vec<ClaimId>) -> Result<Orders
         let block = row::id(row, 0, skep_queue::BlockId::from_bytes)?;
         Ok(row::mask(row, 1)?.iter().map(|ordinal| block.task(ordinal)).collect::<Vec<TaskId>>())
     })?;
+    if mutant!(CancelOnce) {
+        row::run(turn.db, "update parts set cancel = 0 where cancel = 1", [])?;
+    }
     let mut paused = Vec::new();
     for task_type in &beat.facts.types {
         let lane = turn.lanes.lane(turn.db, &beat.queue, task_type)?;
@@ -173,7 +183,10 @@ fn lose(
         State::Discarded
     } else {
         // The claim stays with it: late, but unclaimed, wins.
-        part.split(turn.db, members, |part| (part.state, part.counters) = (AVAILABLE, counters))?;
+        part.split(turn.db, members, |part| {
+            (part.state, part.counters) = (AVAILABLE, counters);
+            part.claim = part.claim.filter(|_| !mutant!(LateLoses));
+        })?;
         turn.ring = true;
         return Ok(Ok(()));
     };

@@ -60,12 +60,15 @@ impl Turn<'_> {
         let lane = self.lanes.by_id(self.db, part.lane)?;
         let queue = self.lanes.queue_of(lane).clone();
         part.remove(self.db, members)?;
-        self.lanes.count(lane, -(members.len() as i64));
+        if !(mutant!(DepthKeptAtDiscard) && end.state == State::Discarded) {
+            self.lanes.count(lane, -(members.len() as i64));
+        }
         self.free_key(block, &queue)?;
         if queue.retention.is_zero() && !mutant!(RetentionIgnored) {
             self.forget_unused(block.id)
         } else {
-            self.keep(part, members, &queue, end)
+            self.keep(part, members, &queue, end)?;
+            if mutant!(BodyDroppedEarly) { self.forget_unused(block.id) } else { Ok(()) }
         }
     }
 
@@ -98,7 +101,8 @@ impl Turn<'_> {
 
     /// Drops a block that neither a waiting nor a kept task needs any more.
     pub(crate) fn forget_unused(&self, block: i64) -> Result<(), Error> {
-        if row::any(self.db, IN_USE, [block])? {
+        let in_use = if mutant!(BodyDroppedEarly) { "select 1 from parts where block = ?1" } else { IN_USE };
+        if row::any(self.db, in_use, [block])? {
             return Ok(());
         }
         row::run(self.db, "delete from bodies where block = ?1", [block])?;

@@ -6,7 +6,7 @@ use skep_queue::{ClaimId, Claimed, Demand, DroneFacts, Mask, Pump, beat::DEFAULT
 use crate::{
     error::Error,
     lane::micros,
-    mutant::mutant,
+    mutant::{self, mutant},
     part::{CLAIMED, PART_COLUMNS, Part, part_columns},
     row,
     turn::{BLOCK_COLUMNS, BlockRow, Turn, block_columns, payloads},
@@ -34,7 +34,7 @@ const HELD: &str = concat!(
 /// Claims what the demands ask for, unless the claim is known; answers what is under it.
 pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Error> {
     turn.promote()?;
-    if !row::any(turn.db, KNOWN, [&pump.claim.as_bytes()[..]])? {
+    if !row::any(turn.db, KNOWN, [&pump.claim.as_bytes()[..]])? || mutant!(PumpAgainClaims) {
         let mut claimed = 0;
         for demand in &pump.demands {
             claimed += claim(turn, pump, demand)?;
@@ -50,11 +50,17 @@ pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Err
 /// Claims for one demand, in the order of the ready index; answers how many tasks.
 fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Error> {
     let lane = turn.lanes.lane(turn.db, &pump.queue, &demand.task_type)?;
-    if turn.lanes.at(lane).paused || turn.lanes.queue_of(lane).paused || demand.room == 0 {
+    let paused = turn.lanes.at(lane).paused || turn.lanes.queue_of(lane).paused;
+    if (paused && !mutant!(PausedIgnored)) || demand.room == 0 {
         return Ok(0);
     }
     let (mut chosen, mut tasks) = (Vec::new(), 0);
-    row::until(turn.db, READY, [turn.lanes.at(lane).id], |row| {
+    let ready = match () {
+        () if mutant!(NoClaimGuard) => mutant::READY_OR_CLAIMED,
+        () if mutant!(PriorityReversed) => mutant::LAST_FIRST,
+        () => READY,
+    };
+    row::until(turn.db, ready, [turn.lanes.at(lane).id], |row| {
         let part = Part::read(row)?;
         tasks += part.live.len();
         chosen.push(part);
@@ -62,8 +68,8 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Err
     })?;
     let mut room = demand.room;
     for mut part in chosen {
-        let members = part.live.take(room);
-        room -= members.len();
+        let members = if mutant!(RoomByBlocks) { part.live } else { part.live.take(room) };
+        room = room.saturating_sub(members.len());
         mark(turn, &mut part, members, pump.claim)?;
     }
     Ok(demand.room - room)
@@ -71,6 +77,9 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Err
 
 fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Result<(), Error> {
     let raise = u32::from(!mutant!(FenceKept));
+    if mutant!(KeyFreedAtClaim) {
+        row::run(turn.db, mutant::FREE_KEYS, [part.block])?;
+    }
     if members == part.live {
         // What nearly every claim is: shorter than the general case.
         row::run(turn.db, CLAIM, params![part.id, &claim.as_bytes()[..], raise])?;

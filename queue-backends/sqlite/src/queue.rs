@@ -19,6 +19,7 @@ use crate::{
     bell::Bell,
     db::{Config, Db, Sharing},
     error::Error,
+    mutant::mutant,
     pump, row, settle, submit, sweep,
     turn::Turn,
 };
@@ -96,6 +97,10 @@ impl SqliteQueue {
             let mut turn = Turn::new(db, clock.now());
             let answer = work(&mut turn)?;
             turn.finish()?;
+            if mutant!(AnswerWithoutCommit) {
+                row::run(db, "rollback", [])?;
+                row::run(db, "begin immediate", [])?;
+            }
             Ok((answer, turn.ring))
         });
         let (answer, ring) = done.await.map_err(|error| self.failed(error))?;

@@ -11,6 +11,7 @@ use skep_queue::{
 
 use crate::{
     error::Error,
+    mutant::mutant,
     part::{AVAILABLE, CLAIMED, Part, SCHEDULED},
     row,
     turn::{BlockRow, Turn, options_text},
@@ -261,7 +262,7 @@ fn enter(turn: &mut Turn<'_>, block: &Block, lane: usize, call: &mut Call) -> Ch
 }
 
 fn store(turn: &mut Turn<'_>, block: &Block, lane: usize, n: usize) -> Result<(), Error> {
-    let (id, members) = (turn.lanes.stored(turn.db, lane)?, Mask::first(n));
+    let (id, members) = (turn.lanes.stored(turn.db, lane)?, Mask::first(n - off_by_one(n)));
     let (priority, now) = (block.priority.number(), turn.now);
     let (options, uuid) = (options_text(block)?, &block.id.as_bytes()[..]);
     row::run(turn.db, NEW_BLOCK, params![uuid, id, priority, n as i64, options, now.micros()])?;
@@ -273,7 +274,7 @@ fn store(turn: &mut Turn<'_>, block: &Block, lane: usize, n: usize) -> Result<()
         Due::In(delay) => now + delay,
         Due::At(moment) => moment,
     };
-    let state = if run_at <= now { AVAILABLE } else { SCHEDULED };
+    let state = if run_at <= now || mutant!(RunAtIgnored) { AVAILABLE } else { SCHEDULED };
     Part::new(row, id, priority, run_at.micros(), state, members).insert(turn.db)?;
     if let Some(key) = &block.options.unique_key {
         take_key(turn, &block.queue, key, row)?;
@@ -281,6 +282,10 @@ fn store(turn: &mut Turn<'_>, block: &Block, lane: usize, n: usize) -> Result<()
     turn.lanes.count(lane, n as i64);
     turn.ring = true;
     Ok(())
+}
+
+fn off_by_one(n: usize) -> usize {
+    usize::from(mutant!(MaskOffByOne) && n == MAX_BLOCK)
 }
 
 /// What is refused must leave nothing behind, its payload neither.

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use std::time::Duration;
 
-use crate::{error::Error, row, turn::Turn};
+use crate::{error::Error, mutant::mutant, row, turn::Turn};
 
 /// Most endings forgotten in one transaction, which bounds how long a claim waits behind it.
 const ENDINGS: usize = 1000;
@@ -18,7 +18,8 @@ const FORGET_CLAIMS: &str = "delete from claims where id in (\
 
 /// Forgets a bounded number of each; answers whether there may be more.
 pub(crate) fn sweep(turn: &Turn<'_>) -> Result<bool, Error> {
-    let over = params![turn.now.micros(), ENDINGS as i64];
+    let moment = if mutant!(SweepTooEarly) { i64::MAX } else { turn.now.micros() };
+    let over = params![moment, ENDINGS as i64];
     let expired = row::all(turn.db, EXPIRED, over, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     for (id, block) in &expired {
         row::run(turn.db, "delete from finished where id = ?1", [id])?;
