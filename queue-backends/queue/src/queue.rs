@@ -99,6 +99,7 @@ pub trait Queue: Send + Sync + 'static {
     ///   between, become available again at their old `run_at`, each with one more loss; or are discarded at
     ///   the limit, or at once with `OnLost::Fail`, or cancelled when that was requested. Then the drone is
     ///   forgotten. While a postback has no room its task stays claimed, and the drone known, to the next look.
+    /// * A drone that was forgotten and beats again begins a new lease.
     /// * Adoption comes before rescue, so a successor's first beat saves what it lists.
     /// * A cancel that was requested is in the orders of every beat of its holder until the task ends; so are
     ///   the paused types, of those that the drone serves: all of them when its queue is paused.

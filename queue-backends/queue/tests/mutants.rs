@@ -20,6 +20,7 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::ReleaseCounts, "settle::release_counts_nothing_and_keeps_its_place"),
     (Bug::PumpAgainClaims, "pump::repeated_it_answers_the_same"),
     (Bug::LateLoses, "beat::late_but_unclaimed_wins"),
+    (Bug::BeatsFromOne, "beat::who_comes_back_begins_anew"),
     (Bug::NotDue, "pump::nothing_before_it_is_due"),
 ];
 

@@ -162,6 +162,7 @@ macro_rules! each_clause {
                 who_leaves_is_forgotten
                 who_leaves_gives_back
                 a_drone_that_never_beat_is_rescued_too
+                who_comes_back_begins_anew
             }
             operate {
                 a_waiting_task_is_cancelled_at_once

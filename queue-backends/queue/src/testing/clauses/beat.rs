@@ -301,3 +301,24 @@ pub async fn a_drone_that_never_beat_is_rescued_too(bench: Bench) {
     let view = bench.view(id).await;
     assert_eq!((view.state, view.losses), (State::Available, 1));
 }
+
+/// A drone that was forgotten and beats again begins a new lease.
+pub async fn who_comes_back_begins_anew(bench: Bench) {
+    let (drone, watcher) = (bench.drone("d").await, bench.drone("watcher").await);
+    bench.watch(&watcher, &[], 50).await;
+    for _ in 0..3 {
+        // It comes back before anybody looks again.
+        if bench.backend.drones().await.expect("listed").len() == 2 {
+            bench.pass(10);
+            watcher.beat(&[]).await;
+        }
+    }
+    assert_eq!(bench.backend.drones().await.expect("listed").len(), 1, "it is forgotten");
+    drone.beat(&[]).await;
+    assert_eq!(bench.backend.drones().await.expect("listed").len(), 2, "it is back");
+    let id = bench.one("a").await;
+    let task = drone.take("a").await;
+    bench.watch(&watcher, &[], 40).await;
+    assert_eq!((bench.state(id).await, bench.view(id).await.losses), (State::Claimed, 0));
+    drone.complete(&task).await;
+}

@@ -99,7 +99,7 @@ impl Store {
             (Act::Retry, State::Scheduled) => {
                 let now = self.now;
                 let task = self.tasks.get_mut(&key).expect("found above");
-                (task.run_at, task.state) = (now, State::Available);
+                (task.run_at, task.state, task.ripe) = (now, State::Available, false);
                 Ok(())
             }
             (Act::Retry, State::Discarded | State::Cancelled) => self.revive(key),
@@ -125,7 +125,7 @@ impl Store {
         let now = self.now;
         let task = self.tasks.get_mut(&key).expect("the caller looked");
         (task.attempts, task.losses, task.interruptions, task.suspect) = (0, 0, 0, 0);
-        (task.state, task.run_at) = (State::Available, now);
+        (task.state, task.run_at, task.ripe) = (State::Available, now, false);
         (task.finished_at, task.result, task.worker) = (None, None, None);
         Ok(())
     }

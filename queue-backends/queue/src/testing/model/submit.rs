@@ -240,6 +240,7 @@ impl Store {
                 submitted: self.submitted,
                 created_at: now,
                 state,
+                ripe: false,
                 run_at,
                 claim: None,
                 settled: None,
