@@ -19,8 +19,8 @@ use crate::{
 };
 
 const RENEW: &str = "insert into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
-     values (?1, ?2, 1, ?3, ?4, ?5, 0) on conflict (incarnation) do update set queue = ?2, \
-     number = number + 1, beat_at = ?3, ttl = ?4, facts = ?5";
+     values (?1, ?2, ?3, ?4, ?5, ?6, 0) on conflict (incarnation) do update set queue = ?2, \
+     number = ?3, beat_at = ?4, ttl = ?5, facts = ?6";
 const CURRENT: &str = "select 1 from parts where state = 2 and claim = ?1";
 const ADOPT: &str = "insert into claims (claim, drone, at) values (?1, ?2, ?3) \
      on conflict (claim) do update set drone = ?2";
@@ -76,8 +76,8 @@ pub(crate) fn beat(
 
 fn renew(turn: &Turn<'_>, beat: &Beat) -> Result<(), Error> {
     let facts = serde_json::to_string(&beat.facts).map_err(|e| Error::Refused(format!("facts: {e}")))?;
-    let (drone, queue) = (&beat.drone.as_bytes()[..], beat.queue.as_str());
-    row::run(turn.db, RENEW, params![drone, queue, turn.now.micros(), micros(beat.ttl), facts])?;
+    let (drone, queue, number) = (&beat.drone.as_bytes()[..], beat.queue.as_str(), turn.next_beat()?);
+    row::run(turn.db, RENEW, params![drone, queue, number, turn.now.micros(), micros(beat.ttl), facts])?;
     Ok(())
 }
 

@@ -20,8 +20,9 @@ const READY: &str = concat!(
 );
 const CLAIM: &str = "update parts set state = 2, claim = ?2, fence = fence + ?3 where id = ?1";
 const NEW_CLAIM: &str = "insert or ignore into claims (claim, drone, at) values (?1, ?2, ?3)";
-const KNOW_DRONE: &str = "insert or ignore into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
-     values (?1, ?2, 0, ?3, ?4, ?5, 0)";
+const DRONE: &str = "select 1 from drones where incarnation = ?1";
+const KNOW_DRONE: &str = "insert into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
+     values (?1, ?2, ?3, ?4, ?5, ?6, 0)";
 const HELD: &str = concat!(
     "select ",
     part_columns!(),
@@ -96,8 +97,11 @@ fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Resu
 fn know(turn: &Turn<'_>, pump: &Pump) -> Result<(), Error> {
     let (claim, drone, now) = (&pump.claim.as_bytes()[..], &pump.drone.as_bytes()[..], turn.now.micros());
     row::run(turn.db, NEW_CLAIM, params![claim, drone, now])?;
+    if row::any(turn.db, DRONE, [drone])? {
+        return Ok(());
+    }
     let facts = serde_json::to_string(&DroneFacts::default()).unwrap_or_default();
-    let row = params![drone, pump.queue.as_str(), now, micros(DEFAULT_TTL), facts];
+    let row = params![drone, pump.queue.as_str(), turn.next_beat()?, now, micros(DEFAULT_TTL), facts];
     row::run(turn.db, KNOW_DRONE, row)?;
     Ok(())
 }

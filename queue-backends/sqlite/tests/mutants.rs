@@ -5,7 +5,10 @@
 
 mod common;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use skep_queue::testing::CLAUSES;
 use skep_sqlite::mutant::{Mutant, activate};
@@ -47,19 +50,17 @@ const MUTANTS: &[(Mutant, &str)] = &[
 
 /// Runs every clause at once, each with a file of its own; answers the names of those that failed.
 async fn caught() -> BTreeSet<&'static str> {
-    let mut running = tokio::task::JoinSet::new();
+    let (mut running, mut names) = (tokio::task::JoinSet::new(), HashMap::new());
     for (name, clause) in CLAUSES {
-        running.spawn(async move {
-            let run = tokio::task::JoinSet::from_iter([clause(common::fresh())]).join_all();
-            let done = tokio::task::JoinSet::from_iter([tokio::time::timeout(Duration::from_secs(60), run)]);
-            (*name, done)
-        });
+        let run = async { tokio::time::timeout(Duration::from_secs(60), clause(common::fresh())).await };
+        names.insert(running.spawn(run).id(), *name);
     }
     let mut failed = BTreeSet::new();
-    while let Some(ended) = running.join_next().await {
-        let Ok((name, mut done)) = ended else { continue };
-        if !matches!(done.join_next().await, Some(Ok(Ok(_)))) {
-            failed.insert(name);
+    while let Some(ended) = running.join_next_with_id().await {
+        match ended {
+            Ok((_, Ok(()))) => {}
+            Ok((id, Err(_))) => failed.extend(names.get(&id)),
+            Err(panic) => failed.extend(names.get(&panic.id())),
         }
     }
     failed

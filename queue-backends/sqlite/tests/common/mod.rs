@@ -15,8 +15,13 @@ pub fn open(path: PathBuf, clock: &Arc<TestClock>) -> Arc<dyn Backend> {
 
 /// An empty queue in a folder of its own.
 pub fn fresh() -> Bench {
+    fresh_at(TestClock::new())
+}
+
+/// The same, living by this clock.
+pub fn fresh_at(clock: Arc<TestClock>) -> Bench {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
+    let path = folder.path().join("queue.db");
     let again = (path.clone(), Arc::clone(&clock));
     let reopen = move || -> Opening {
         let (path, clock) = again.clone();
