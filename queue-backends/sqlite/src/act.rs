@@ -91,12 +91,21 @@ impl Turn<'_> {
         let lane = self.lanes.by_id(self.db, block.lane)?;
         let queue = self.lanes.queue_of(lane).name.clone();
         if let Some(key) = &block.options.unique_key {
+            if mutant!(RevivalIgnoresKey) {
+                row::run(
+                    self.db,
+                    "delete from unique_keys where queue = ?1 and key = ?2",
+                    [queue.as_str(), key],
+                )?;
+            }
             if submit::holder(self, &queue, key)?.is_some() {
                 return Ok(Err(Rejection::full(Reason::KeyFull, 1, 1)));
             }
             submit::take_key(self, &queue, key, block.id)?;
         }
-        if let (_, Some(rejection)) = self.lanes.room(lane, 1, false) {
+        if let (_, Some(rejection)) = self.lanes.room(lane, 1, false)
+            && !mutant!(RevivalIgnoresCapacity)
+        {
             return Ok(Err(rejection));
         }
         let rest = ended.members - member;
@@ -141,6 +150,7 @@ impl Turn<'_> {
             Setting::Capacity(capacity) => row.capacity = capacity,
             Setting::Intake(intake) => row.intake = intake,
             Setting::MaxPayload(bytes) => row.max_payload = bytes.min(CEILING_MAX_PAYLOAD),
+            Setting::Retention(retention) if mutant!(RetentionAsItWas) => row.retention = retention,
             Setting::Retention(retention) => {
                 row.retention = retention;
                 // What has ended already is kept as long as the queue says now.

@@ -53,10 +53,19 @@ pub(crate) fn beat(
     if !beat.leaving {
         renew(turn, beat)?;
     }
+    if mutant!(RescueBeforeAdoption) {
+        look(turn, watch, elapsed)?;
+    }
     let lost = adopt(turn, beat)?;
     if beat.leaving {
         give_back(turn, beat.drone)?;
     }
+    look(turn, watch, elapsed)?;
+    if beat.leaving { Ok(Orders { lost, ..Orders::default() }) } else { orders(turn, beat, lost) }
+}
+
+/// Looks at every drone, and rescues what the silent ones held.
+fn look(turn: &mut Turn<'_>, watch: &mut Watch, elapsed: Duration) -> Result<(), Error> {
     let pulses = row::all(turn.db, PULSES, [], |row| {
         let drone = row::id(row, 0, Incarnation::from_bytes)?;
         Ok(Pulse { drone, number: row::count(row, 1)?, ttl: Duration::from_micros(row::count(row, 2)?) })
@@ -71,13 +80,16 @@ pub(crate) fn beat(
     for pulse in silent {
         rescue(turn, pulse.drone)?;
     }
-    if beat.leaving { Ok(Orders { lost, ..Orders::default() }) } else { orders(turn, beat, lost) }
+    Ok(())
 }
 
 fn renew(turn: &Turn<'_>, beat: &Beat) -> Result<(), Error> {
     let facts = serde_json::to_string(&beat.facts).map_err(|e| Error::Refused(format!("facts: {e}")))?;
     let (drone, queue, number) = (&beat.drone.as_bytes()[..], beat.queue.as_str(), turn.next_beat()?);
     row::run(turn.db, RENEW, params![drone, queue, number, turn.now.micros(), micros(beat.ttl), facts])?;
+    if mutant!(DrainForgotten) {
+        row::run(turn.db, "update drones set drain = 0", [])?;
+    }
     Ok(())
 }
 
@@ -163,6 +175,10 @@ fn each_member(
     Ok(())
 }
 
+fn reached(losses: u16) -> bool {
+    losses >= MAX_LOSSES && !mutant!(LossesUnlimited)
+}
+
 fn lose(
     turn: &mut Turn<'_>,
     block: &BlockRow,
@@ -170,22 +186,23 @@ fn lose(
     members: Mask,
     claim: ClaimId,
 ) -> Result<Result<(), Rejection>, Error> {
-    let worker = turn.worker(claim)?;
+    let (worker, now) = (turn.worker(claim)?, turn.now.micros());
     let mut counters = part.counters;
     counters.losses = counters.losses.saturating_add(1);
     let mut failure = Failure::new(Cause::Lost, "its drone is gone");
     turn.event(block.id, members, counters.attempts, worker.as_deref(), &failure)?;
-    let state = if part.cancel {
+    let state = if part.cancel && !mutant!(CancelLostAtRescue) {
         failure = Failure::new(Cause::Cancelled, BY_AN_OPERATOR);
         turn.event(block.id, members, counters.attempts, worker.as_deref(), &failure)?;
         State::Cancelled
-    } else if block.options.on_lost == OnLost::Fail || counters.losses >= MAX_LOSSES {
+    } else if block.options.on_lost == OnLost::Fail || reached(counters.losses) {
         State::Discarded
     } else {
         // The claim stays with it: late, but unclaimed, wins.
         part.split(turn.db, members, |part| {
             (part.state, part.counters) = (AVAILABLE, counters);
             part.claim = part.claim.filter(|_| !mutant!(LateLoses));
+            part.run_at = if mutant!(RescueTakesThePlace) { now } else { part.run_at };
         })?;
         turn.ring = true;
         return Ok(Ok(()));

@@ -157,6 +157,9 @@ impl Turn<'_> {
         end: &End<'_>,
     ) -> Result<Result<(), Rejection>, Error> {
         let Some(to) = &block.options.postback else { return Ok(Ok(())) };
+        if mutant!(PostbackOfSettlesOnly) && end.settled.is_none() {
+            return Ok(Ok(()));
+        }
         let lane = self.lanes.by_id(self.db, block.lane)?;
         let (queue, task_type) =
             (self.lanes.queue_of(lane).name.clone(), self.lanes.at(lane).task_type.clone());

@@ -38,6 +38,25 @@ pub enum Mutant {
     AdoptionIgnored,
     FenceResetAtRevival,
     BodyDroppedEarly,
+    BeginningForgotten,
+    LastSubmittedFirst,
+    RevivalIgnoresKey,
+    RevivalIgnoresCapacity,
+    InterruptsUnlimited,
+    LossesUnlimited,
+    PostbackOfSettlesOnly,
+    RetentionAsItWas,
+    RescueTakesThePlace,
+    SuspectKept,
+    RescueBeforeAdoption,
+    SameIdAnyType,
+    IntakeBindsFollowUps,
+    CancelLostAtRescue,
+    FenceKeptAtSplit,
+    DrainForgotten,
+    SplitTakesAll,
+    ConflictIgnoredInFollowUps,
+    BeatsFromOne,
 }
 
 /// Whether a fault is switched on.
@@ -58,6 +77,12 @@ pub(crate) const LAST_FIRST: &str = concat!(
     crate::part::part_columns!(),
     " from parts p where p.state = 0 and p.lane = ?1 order by p.priority desc, p.run_at, p.block"
 );
+pub(crate) const NEWEST_FIRST: &str = concat!(
+    "select ",
+    crate::part::part_columns!(),
+    " from parts p where p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block desc"
+);
+pub(crate) const BEATS: &str = "select coalesce(max(number), 0) + 1 from drones";
 pub(crate) const SILENT: &str = "select incarnation from drones where beat_at + ttl <= ?1";
 pub(crate) const FREE_KEYS: &str = "delete from unique_keys where block = ?1";
 

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Row, params};
 use skep_queue::{ClaimId, Mask};
 
-use crate::{error::Error, row};
+use crate::{error::Error, mutant::mutant, row};
 
 /// Values of `parts.state`. The statements say them as literals, so that the partial indexes match.
 pub(crate) const AVAILABLE: u8 = 0;
@@ -145,6 +145,7 @@ impl Part {
         members: Mask,
         change: impl FnOnce(&mut Self),
     ) -> Result<Self, Error> {
+        let members = if mutant!(SplitTakesAll) { self.live } else { members };
         let mut moved = Self { live: members, ..self.clone() };
         change(&mut moved);
         if members == self.live {

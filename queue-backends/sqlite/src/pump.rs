@@ -58,6 +58,7 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Err
     let (mut chosen, mut tasks) = (Vec::new(), 0);
     let ready = match () {
         () if mutant!(NoClaimGuard) => mutant::READY_OR_CLAIMED,
+        () if mutant!(LastSubmittedFirst) => mutant::NEWEST_FIRST,
         () if mutant!(PriorityReversed) => mutant::LAST_FIRST,
         () => READY,
     };
@@ -88,7 +89,7 @@ fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Resu
     }
     part.split(turn.db, members, |part| {
         (part.state, part.claim) = (CLAIMED, Some(claim));
-        part.fence += raise;
+        part.fence += if mutant!(FenceKeptAtSplit) { 0 } else { raise };
     })?;
     Ok(())
 }

@@ -239,7 +239,8 @@ fn fate<'o>(
         event(&Failure::new(Cause::Cancelled, BY_AN_OPERATOR))?;
         return Ok(Fate::Ends(State::Cancelled, Some(BY_AN_OPERATOR)));
     }
-    if matches!(outcome, Outcome::Interrupt) && counters.interruptions >= MAX_INTERRUPTIONS {
+    let worn_out = counters.interruptions >= MAX_INTERRUPTIONS && !mutant!(InterruptsUnlimited);
+    if matches!(outcome, Outcome::Interrupt) && worn_out {
         return Ok(Fate::Ends(State::Discarded, Some(CUT_SHORT)));
     }
     Ok(match outcome {
@@ -269,6 +270,7 @@ fn charge(mut counters: Counters, outcome: &Outcome) -> Counters {
 fn suspect(before: u8, outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Release => before,
+        _ if mutant!(SuspectKept) => before.max(1),
         Outcome::Retry { failure, .. } => failure.suspect,
         _ => 0,
     }

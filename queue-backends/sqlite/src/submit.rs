@@ -62,7 +62,10 @@ pub(crate) fn bear(turn: &mut Turn<'_>, blocks: &[Block]) -> Result<Result<(), R
     }
     let formed: Vec<bool> = blocks.iter().map(well_formed).collect();
     let answers = take(turn, blocks, &formed, Call { partial: false, born: true, full: Vec::new() })?;
-    Ok(answers.iter().find_map(refusal).map_or(Ok(()), Err))
+    let refused = answers.iter().find_map(refusal);
+    let ignored =
+        |rejection: &Rejection| mutant!(ConflictIgnoredInFollowUps) && rejection.reason == Reason::Invalid;
+    Ok(refused.filter(|rejection| !ignored(rejection)).map_or(Ok(()), Err))
 }
 
 fn take(
@@ -110,7 +113,8 @@ fn place(turn: &mut Turn<'_>, block: &Block, formed: bool, call: &mut Call) -> R
     if let Err(rejection) = check_form(turn, block, lane, formed, call.born) {
         return Ok(Submitted::Rejected(rejection));
     }
-    if let Some(rejection) = check_intake(turn, lane).filter(|_| !call.born) {
+    if let Some(rejection) = check_intake(turn, lane).filter(|_| !call.born || mutant!(IntakeBindsFollowUps))
+    {
         return Ok(Submitted::Rejected(rejection));
     }
     if let Some(answer) = check_id(turn, block, lane, call.partial)? {
@@ -179,7 +183,7 @@ fn check_id(
 ) -> Result<Option<Submitted>, Error> {
     let Some(known) = turn.block(block.id)? else { return Ok(None) };
     let n = block.payloads.len();
-    let here = known.lane == turn.lanes.at(lane).id;
+    let here = known.lane == turn.lanes.at(lane).id || mutant!(SameIdAnyType);
     let same = here && known.n == n && same_body(turn, &known, block)?;
     if same {
         return Ok(Some(Submitted::Existing));
@@ -244,7 +248,7 @@ fn enter(turn: &mut Turn<'_>, block: &Block, lane: usize, call: &mut Call) -> Ch
     let of_call = |(queue, task_type, _): &&(QueueName, Option<TaskType>, Rejection)| {
         *queue == block.queue && task_type.as_ref().is_none_or(|t| *t == block.task_type)
     };
-    if let Some((_, _, rejection)) = call.full.iter().find(of_call) {
+    if let Some((_, _, rejection)) = call.full.iter().find(of_call).filter(|_| !mutant!(BeginningForgotten)) {
         return Ok(Err(Submitted::Rejected(rejection.clone())));
     }
     let (fits, rejection) = turn.lanes.room(lane, block.payloads.len() as u64, call.partial);

@@ -8,8 +8,10 @@ use skep_queue::testing::{TestClock, side_by_side};
 
 skep_queue::conformance!(crate::common::fresh());
 
-/// Random histories, lost replies among them, on the file and on the model.
+/// Random histories, lost replies among them, on the file and on the model. `SKEP_CASES` and
+/// `PROPTEST_RNG_SEED` ask for more, and others.
 #[test]
 fn histories_are_like_the_models() {
-    side_by_side(150, async |clock: Arc<TestClock>| common::fresh_at(clock));
+    let cases = std::env::var("SKEP_CASES").ok().and_then(|cases| cases.parse().ok());
+    side_by_side(cases.unwrap_or(150), async |clock: Arc<TestClock>| common::fresh_at(clock));
 }
