@@ -54,7 +54,7 @@ impl Store {
                 // No room for the postback of one that shall be cancelled: it waits for a rescue.
                 let _ = self.step(|store| {
                     let postback = store.end(claim, key, &Outcome::Release);
-                    store.bear(postback.as_slice())
+                    store.post(postback.as_slice())
                 });
             }
         }
@@ -120,6 +120,6 @@ impl Store {
             return Ok(());
         };
         let postback = self.leave(key, ended, worker);
-        self.bear(postback.as_slice())
+        self.post(postback.as_slice())
     }
 }

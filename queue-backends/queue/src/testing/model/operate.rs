@@ -110,7 +110,7 @@ impl Store {
 
     fn stop_and_post(&mut self, key: Key, ended: State, why: &str) -> Result<(), Rejection> {
         let postback: Option<Block> = self.stop(key, ended, why);
-        self.bear(postback.as_slice())
+        self.post(postback.as_slice())
     }
 
     /// Brings a task back from its end: within the capacity, and if nobody took its key.

@@ -89,6 +89,8 @@ pub(super) struct Store {
     pub claims: BTreeMap<ClaimId, Incarnation>,
     pub drones: BTreeMap<Incarnation, DroneRow>,
     pub submitted: u64,
+    /// What `submitted` was when this step began.
+    pub begun: u64,
     /// Beats of all drones together: a drone that was forgotten and comes back must not look silent.
     pub beats: u64,
     pub now: Timestamp,
@@ -126,6 +128,8 @@ impl Store {
     /// Every step begins here: what is due becomes available.
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.now = now;
+        self.submitted += 1;
+        self.begun = self.submitted;
         for task in self.tasks.values_mut() {
             if task.state == State::Scheduled && task.run_at <= now {
                 (task.state, task.ripe) = (State::Available, true);

@@ -10,16 +10,18 @@ use super::{
     op::{How, List, Op, QUEUES, Step, TYPES, queue, types},
 };
 use crate::{
-    Beat, ClaimId, Clock, Demand, DroneFacts, Ending, Incarnation, Mask, Pump, QueueName, Settlement,
-    Submission, TaskId,
+    Backend, Beat, ClaimId, Clock, Demand, DroneFacts, Ending, Incarnation, Mask, Pump, QueueName,
+    Settlement, Submission, TaskId,
     admin::{Intake, Setting},
     beat::DEFAULT_TTL,
     testing::{Bench, Handed, Model, TestClock, bench::kind},
 };
 
 pub(super) struct Case {
-    pub bench: Bench,
-    pub model: Model,
+    /// Two processes' handles on the backend's store, or one twice, and on the model's in the same way.
+    handles: [(Bench, Arc<Model>); 2],
+    /// Which of them is at work.
+    at: usize,
     pub watched: Watched,
     clock: Arc<TestClock>,
     /// How far the wall clock was stepped.
@@ -33,10 +35,15 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) async fn new(bench: Bench, clock: Arc<TestClock>) -> Result<Self, String> {
-        let model = Model::new(Arc::clone(&clock) as _);
+        let model = Arc::new(Model::new(Arc::clone(&clock) as _));
+        let other = bench.reopen().await;
+        let one = Arc::ptr_eq(&other.backend, &bench.backend);
+        let other_model = if one { Arc::clone(&model) } else { Arc::new(model.again()) };
+        let handles = [(bench, model), (other, other_model)];
         let drones = [Incarnation(Uuid::nil()); 3];
         let (watched, claims, handed) = (Watched::default(), Vec::new(), Vec::new());
-        let mut case = Self { bench, model, watched, clock, stepped: 0, numbers: 0, drones, claims, handed };
+        let mut case =
+            Self { handles, at: 0, watched, clock, stepped: 0, numbers: 0, drones, claims, handed };
         case.call(Call::Set(queue(1), None, Setting::Retention(Duration::ZERO)), false).await?;
         for drone in 0..3 {
             case.restart(drone, &List::None).await?;
@@ -44,7 +51,8 @@ impl Case {
         Ok(case)
     }
 
-    pub(super) async fn play(&mut self, Step { op, lost }: &Step) -> Result<(), String> {
+    pub(super) async fn play(&mut self, Step { op, lost, other }: &Step) -> Result<(), String> {
+        self.at = usize::from(*other);
         match op {
             Op::Submit { blocks, partial } => {
                 let blocks = blocks.iter().map(|spec| spec.block(&*self.clock)).collect();
@@ -56,7 +64,7 @@ impl Case {
             }
             Op::PumpAgain { claim } => {
                 let current: Vec<_> =
-                    self.claims.iter().rev().filter(|(claim, _)| self.model.is_current(*claim)).collect();
+                    self.claims.iter().rev().filter(|(claim, _)| self.model().is_current(*claim)).collect();
                 if let Some((claim, drone)) = current.get(*claim).copied().copied() {
                     self.pump(claim, drone, [9, 9, 9], *lost).await?;
                 }
@@ -86,6 +94,14 @@ impl Case {
         self.look().await
     }
 
+    pub(super) fn backend(&self) -> &dyn Backend {
+        &*self.handles[self.at].0.backend
+    }
+
+    pub(super) fn model(&self) -> &Model {
+        &self.handles[self.at].1
+    }
+
     /// Asks both; when the reply is lost, asks again, and compares what comes then.
     async fn call(&mut self, call: Call, lost: bool) -> Result<Answer, String> {
         let (mut theirs, mut ours) = self.ask(&call).await;
@@ -102,10 +118,10 @@ impl Case {
     }
 
     async fn ask(&self, call: &Call) -> (Answer, Answer) {
-        let theirs = ask(&*self.bench.backend, call).await;
+        let theirs = ask(self.backend(), call).await;
         // Which members of a block are chosen may be the backend's affair: the model follows, if it may.
-        self.model.prefer(theirs.handed().iter().map(|task| task.id));
-        let ours = ask(&self.model, call).await;
+        self.model().prefer(theirs.handed().iter().map(|task| task.id));
+        let ours = ask(self.model(), call).await;
         (theirs, ours)
     }
 
@@ -200,7 +216,7 @@ impl Case {
     /// available which still waits: what happens to it then is left open.
     fn step_wall(&mut self, seconds: i64) {
         let now = self.clock.now();
-        let floor = self.model.ripened().unwrap_or_default();
+        let floor = self.model().ripened().unwrap_or_default();
         let to = now.micros() - self.stepped + seconds * 1_000_000;
         let to = if to < now.micros() { to.max(floor.micros().min(now.micros())) } else { to };
         self.stepped += to - now.micros();

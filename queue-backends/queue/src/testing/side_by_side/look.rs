@@ -49,27 +49,27 @@ pub(super) struct Watched {
 impl Case {
     /// Compares what both show, and checks the invariants.
     pub(super) async fn look(&mut self) -> Result<(), String> {
-        let (theirs, ours) = (tasks(&*self.bench.backend).await?, tasks(&self.model).await?);
+        let (theirs, ours) = (tasks(self.backend()).await?, tasks(self.model()).await?);
         if theirs != ours {
             let all = theirs.keys().chain(ours.keys());
             let differs = all.into_iter().find(|id| theirs.get(id) != ours.get(id)).expect("they differ");
             let (theirs, ours) = (theirs.get(differs), ours.get(differs));
             return Err(format!("{differs}\nlooks like {theirs:?}\nin the model {ours:?}"));
         }
-        let queues = self.bench.backend.queues().await.map_err(|e| e.to_string())?;
-        let model = self.model.queues().await.map_err(|e| e.to_string())?;
+        let queues = self.backend().queues().await.map_err(|e| e.to_string())?;
+        let model = self.model().queues().await.map_err(|e| e.to_string())?;
         let (theirs, ours) = (queues_seen(&queues), queues_seen(&model));
         if theirs != ours {
             return Err(format!("queues look like {theirs:?}\nin the model {ours:?}"));
         }
-        self.watched.check(tasks(&*self.bench.backend).await?, &queues)
+        self.watched.check(tasks(self.backend()).await?, &queues)
     }
 
     /// Payloads and histories, at the end.
     pub(super) async fn look_closely(&self) -> Result<(), String> {
         for id in self.watched.ids() {
-            let theirs = self.bench.backend.task(id).await.map_err(|e| e.to_string())?;
-            let ours = self.model.task(id).await.map_err(|e| e.to_string())?;
+            let theirs = self.backend().task(id).await.map_err(|e| e.to_string())?;
+            let ours = self.model().task(id).await.map_err(|e| e.to_string())?;
             let (Some(theirs), Some(ours)) = (theirs, ours) else {
                 return Err(format!("{id} is listed, not shown"));
             };

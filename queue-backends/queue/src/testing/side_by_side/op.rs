@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use proptest::{
+    bool::weighted,
     collection::vec,
     prelude::{Just, Strategy, any, prop_oneof},
 };
@@ -15,11 +16,12 @@ use crate::{
     testing::bench::kind,
 };
 
-/// An operation, and whether its reply is lost and it is asked again.
+/// An operation, whether its reply is lost and it is asked again, and whether another process does it.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub op: Op,
     pub lost: bool,
+    pub other: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -220,7 +222,8 @@ pub(super) fn types() -> Vec<TaskType> {
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
-    (op(), proptest::bool::weighted(0.15)).prop_map(|(op, lost)| Step { op, lost })
+    let (lost, other) = (weighted(0.15), weighted(0.3));
+    (op(), lost, other).prop_map(|(op, lost, other)| Step { op, lost, other })
 }
 
 fn op() -> impl Strategy<Value = Op> {
