@@ -85,7 +85,10 @@ fn look(turn: &mut Turn<'_>, watch: &mut Watch, elapsed: Duration) -> Result<(),
 
 fn renew(turn: &Turn<'_>, beat: &Beat) -> Result<(), Error> {
     let facts = serde_json::to_string(&beat.facts).map_err(|e| Error::Refused(format!("facts: {e}")))?;
-    let (drone, queue, number) = (&beat.drone.as_bytes()[..], beat.queue.as_str(), turn.next_beat()?);
+    let (drone, queue, mut number) = (&beat.drone.as_bytes()[..], beat.queue.as_str(), turn.next_beat()?);
+    if mutant!(BeatsFromOne) {
+        number = row::first(turn.db, mutant::BEATS, [drone], |row| Ok(row.get(0)?))?.unwrap_or(1);
+    }
     row::run(turn.db, RENEW, params![drone, queue, number, turn.now.micros(), micros(beat.ttl), facts])?;
     if mutant!(DrainForgotten) {
         row::run(turn.db, "update drones set drain = 0", [])?;

@@ -82,7 +82,7 @@ pub(crate) const NEWEST_FIRST: &str = concat!(
     crate::part::part_columns!(),
     " from parts p where p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block desc"
 );
-pub(crate) const BEATS: &str = "select coalesce(max(number), 0) + 1 from drones";
+pub(crate) const BEATS: &str = "select coalesce((select number from drones where incarnation = ?1), 0) + 1";
 pub(crate) const SILENT: &str = "select incarnation from drones where beat_at + ttl <= ?1";
 pub(crate) const FREE_KEYS: &str = "delete from unique_keys where block = ?1";
 

@@ -6,13 +6,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row};
 use skep_queue::{Block, BlockId, ClaimId, DroneFacts, Options, Payloads, Priority, TaskId, Timestamp};
 
-use crate::{
-    error::Error,
-    lane::Lanes,
-    mutant::{self, mutant},
-    part::Part,
-    row,
-};
+use crate::{error::Error, lane::Lanes, mutant::mutant, part::Part, row};
 
 /// See the module.
 pub(crate) struct Turn<'a> {
@@ -92,9 +86,6 @@ impl<'a> Turn<'a> {
 
     /// The number of the next beat of any drone.
     pub(crate) fn next_beat(&self) -> Result<i64, Error> {
-        if mutant!(BeatsFromOne) {
-            return Ok(row::first(self.db, mutant::BEATS, [], |row| Ok(row.get(0)?))?.unwrap_or(1));
-        }
         let number = row::first(self.db, NEXT_BEAT, [], |row| Ok(row.get(0)?))?;
         number.ok_or_else(|| Error::Corrupt("the beats are not counted".into()))
     }
