@@ -110,5 +110,47 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     report("submit, one task a call", bench.total, bench.submit(1, 1).await?);
     report("  pump + settle, one task a call", bench.total, bench.cycle(1).await?.1);
     bench.queue.close().await;
+    callers(folder.path(), 64, 64).await?;
+    idle(folder.path()).await?;
+    Ok(())
+}
+
+/// Many callers with one task each: what the group commit is for.
+async fn callers(folder: &std::path::Path, callers: usize, each: usize) -> Result<(), Error> {
+    let queue = Arc::new(Bench::new(folder, 0)?.queue);
+    let start = Instant::now();
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let queue = Arc::clone(&queue);
+        running.spawn(async move {
+            for _ in 0..each {
+                let block = Block::one(kind(), "1", &SystemClock, &SystemRandom);
+                queue.submit(Submission::whole(vec![block])).await?;
+            }
+            Ok::<(), skep_queue::Error>(())
+        });
+    }
+    let failed = running.join_all().await.into_iter().filter(Result::is_err).count();
+    report(&format!("submit, {callers} callers, {failed} failed"), callers * each, start.elapsed());
+    Ok(())
+}
+
+/// What a drone costs that waits for work, and wakes each second to ask.
+async fn idle(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let bench = Bench::new(folder, 0)?;
+    let cpu = || rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let micros = |time: rustix::time::Timespec| time.tv_sec * 1_000_000 + time.tv_nsec / 1000;
+    let (before, start) = (micros(cpu()), Instant::now());
+    let mut waits = 0;
+    while start.elapsed() < Duration::from_secs(10) {
+        bench.queue.arrival(&[kind()]).await;
+        let demands = vec![Demand { task_type: kind(), room: 100 }];
+        let claim = ClaimId::new(&SystemRandom);
+        let pump = Pump { drone: bench.drone, claim, queue: QueueName::default(), demands };
+        bench.queue.pump(pump).await?;
+        waits += 1;
+    }
+    let share = (micros(cpu()) - before) as f64 / start.elapsed().as_micros() as f64 * 100.0;
+    println!("idle: {waits} waits in {:.1} s, {share:.3} % of a core", start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -9,10 +9,11 @@ use skep_queue::{
 
 use crate::{
     error::Error,
+    key,
     lane::micros,
     mutant::mutant,
     part::{AVAILABLE, CLAIMED, Part, SCHEDULED},
-    row, submit,
+    row,
     turn::{BlockRow, Turn},
 };
 
@@ -90,18 +91,18 @@ impl Turn<'_> {
     ) -> Result<Result<(), Rejection>, Error> {
         let lane = self.lanes.by_id(self.db, block.lane)?;
         let queue = self.lanes.queue_of(lane).name.clone();
-        if let Some(key) = &block.options.unique_key {
+        if let Some(unique) = &block.options.unique_key {
             if mutant!(RevivalIgnoresKey) {
                 row::run(
                     self.db,
                     "delete from unique_keys where queue = ?1 and key = ?2",
-                    [queue.as_str(), key],
+                    [queue.as_str(), unique],
                 )?;
             }
-            if submit::holder(self, &queue, key)?.is_some() {
+            if key::holder(self, &queue, unique)?.is_some() {
                 return Ok(Err(Rejection::full(Reason::KeyFull, 1, 1)));
             }
-            submit::take_key(self, &queue, key, block.id)?;
+            key::take(self, &queue, unique, block.id)?;
         }
         if let (_, Some(rejection)) = self.lanes.room(lane, 1, false)
             && !mutant!(RevivalIgnoresCapacity)

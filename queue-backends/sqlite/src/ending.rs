@@ -5,6 +5,7 @@ use skep_queue::{Block, Cause, ClaimId, Failure, Mask, Payloads, Rejection, admi
 
 use crate::{
     error::Error,
+    key,
     lane::QueueRow,
     mutant::mutant,
     part::{Counters, Part},
@@ -33,7 +34,6 @@ const EVENT: &str = "insert into history (block, members, at, cause, attempts, w
      values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const IN_USE: &str = "select 1 where exists (select 1 from parts where block = ?1) \
      or exists (select 1 from finished where block = ?1)";
-const FREE_KEY: &str = "delete from unique_keys where queue = ?1 and key = ?2 and block = ?3";
 
 impl Turn<'_> {
     /// Ends members of a part. Their postbacks may find no room: then the caller must undo
@@ -63,7 +63,7 @@ impl Turn<'_> {
         if !(mutant!(DepthKeptAtDiscard) && end.state == State::Discarded) {
             self.lanes.count(lane, -(members.len() as i64));
         }
-        self.free_key(block, &queue)?;
+        key::free(self, &queue.name, block)?;
         if queue.retention.is_zero() && !mutant!(RetentionIgnored) {
             self.forget_unused(block.id)
         } else {
@@ -108,13 +108,6 @@ impl Turn<'_> {
         row::run(self.db, "delete from bodies where block = ?1", [block])?;
         row::run(self.db, "delete from history where block = ?1", [block])?;
         row::run(self.db, "delete from blocks where id = ?1", [block])?;
-        Ok(())
-    }
-
-    fn free_key(&self, block: &BlockRow, queue: &QueueRow) -> Result<(), Error> {
-        if let Some(key) = &block.options.unique_key {
-            row::run(self.db, FREE_KEY, params![queue.name.as_str(), key, block.id])?;
-        }
         Ok(())
     }
 

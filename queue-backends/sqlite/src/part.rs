@@ -52,7 +52,8 @@ pub(crate) use part_columns;
 /// How many columns that is.
 pub(crate) const PART_COLUMNS: usize = 16;
 
-const OF_BLOCK: &str = concat!("select ", part_columns!(), " from parts p where p.block = ?1 order by p.id");
+pub(crate) const OF_BLOCK: &str =
+    concat!("select ", part_columns!(), " from parts p where p.block = ?1 order by p.id");
 
 const INSERT: &str = "insert into parts (block, lane, priority, run_at, state, live, n, claim, attempts, \
      losses, interruptions, fence, suspect, settled, settled_as, cancel) \

@@ -135,3 +135,27 @@ fn held(turn: &mut Turn<'_>, claim: ClaimId) -> Result<Vec<Claimed>, Error> {
     });
     claimed.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_finds_its_index() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        skep_migrations::SQLITE.iter().for_each(|step| db.execute_batch(step).unwrap());
+        let plan = row::plan(&db, READY);
+        assert!(plan.contains("INDEX parts_ready (lane=?)") && !plan.contains("TEMP"), "{plan}");
+        let plan = row::plan(&db, HELD);
+        assert!(plan.starts_with("SEARCH p USING INDEX parts_claimed (claim=?)"), "{plan}");
+        assert!(!plan.contains("SCAN"), "{plan}");
+        for (sql, index) in [
+            (crate::turn::PROMOTE, "parts_due (run_at<?)"),
+            (crate::part::OF_BLOCK, "parts_block (block=?)"),
+            (crate::sweep::EXPIRED, "finished_expires (expires_at<?)"),
+        ] {
+            let plan = row::plan(&db, sql);
+            assert!(plan.contains(index) && !plan.contains("TEMP"), "{plan}");
+        }
+    }
+}

@@ -156,7 +156,6 @@ pub(crate) fn conclude(
     members: Mask,
     outcome: &Outcome,
 ) -> Result<Result<(), Rejection>, Error> {
-    let worker = turn.worker(claim)?;
     let results = result_of(outcome, members);
     let mut ended = Vec::new();
     for part in parts {
@@ -164,28 +163,8 @@ pub(crate) fn conclude(
         if members.is_empty() || !may_settle(turn, part, claim)? {
             continue;
         }
-        let counters = charge(part.counters, outcome);
-        let fate = fate(turn, block, part, members, counters, worker.as_deref(), outcome)?;
-        let settled = Some((claim, outcome.tag())).filter(|_| !mutant!(SettleForgotten));
-        match fate {
-            Fate::Ends(state, error) => {
-                let (worker, results) = (worker.clone(), results.as_ref());
-                let end = End { state, counters, settled, worker, error, results };
-                turn.leave(block, part, members, &end)?;
-                ended.push((members, end));
-            }
-            Fate::Waits { run_at, state } => {
-                if mutant!(KeyFreedAtRetry) {
-                    row::run(turn.db, mutant::FREE_KEYS, [block.id])?;
-                }
-                part.split(turn.db, members, |part| {
-                    (part.state, part.counters, part.settled) = (state, counters, settled);
-                    part.claim = part.claim.filter(|_| mutant!(ClaimKeptAtRetry));
-                    part.run_at = run_at.unwrap_or(part.run_at);
-                    part.suspect = suspect(part.suspect, outcome);
-                })?;
-                turn.ring = true;
-            }
+        if let Some(end) = part_ways(turn, block, part, claim, members, outcome, results.as_ref())? {
+            ended.push((members, end));
         }
     }
     if let Outcome::Complete { submit, .. } = outcome
@@ -200,6 +179,40 @@ pub(crate) fn conclude(
         }
     }
     Ok(Ok(()))
+}
+
+/// Members leave their part: for good, then it answers how, or to wait again.
+fn part_ways<'e>(
+    turn: &mut Turn<'_>,
+    block: &BlockRow,
+    part: &mut Part,
+    claim: ClaimId,
+    members: Mask,
+    outcome: &'e Outcome,
+    results: Option<&'e Payloads>,
+) -> Result<Option<End<'e>>, Error> {
+    let (worker, counters) = (turn.worker(claim)?, charge(part.counters, outcome));
+    let settled = Some((claim, outcome.tag())).filter(|_| !mutant!(SettleForgotten));
+    match fate(turn, block, part, members, counters, worker.as_deref(), outcome)? {
+        Fate::Ends(state, error) => {
+            let end = End { state, counters, settled, worker, error, results };
+            turn.leave(block, part, members, &end)?;
+            Ok(Some(end))
+        }
+        Fate::Waits { run_at, state } => {
+            if mutant!(KeyFreedAtRetry) {
+                row::run(turn.db, mutant::FREE_KEYS, [block.id])?;
+            }
+            part.split(turn.db, members, |part| {
+                (part.state, part.counters, part.settled) = (state, counters, settled);
+                part.claim = part.claim.filter(|_| mutant!(ClaimKeptAtRetry));
+                part.run_at = run_at.unwrap_or(part.run_at);
+                part.suspect = suspect(part.suspect, outcome);
+            })?;
+            turn.ring = true;
+            Ok(None)
+        }
+    }
 }
 
 /// What becomes of members.

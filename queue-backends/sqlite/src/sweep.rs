@@ -11,7 +11,8 @@ const ENDINGS: usize = 1000;
 /// Far more than any lease: until then its drone has been told that it is over.
 const CLAIMS_KEPT: Duration = Duration::from_secs(3600);
 
-const EXPIRED: &str = "select id, block from finished where expires_at <= ?1 order by expires_at limit ?2";
+pub(crate) const EXPIRED: &str =
+    "select id, block from finished where expires_at <= ?1 order by expires_at limit ?2";
 const FORGET_CLAIMS: &str = "delete from claims where id in (\
      select o.id from (select id, claim, at from claims order by id limit 1000) o \
      where o.at <= ?1 and not exists (select 1 from parts p where p.state = 2 and p.claim = o.claim))";

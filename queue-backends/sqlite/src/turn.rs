@@ -49,7 +49,7 @@ const BODY: &str = "select body from bodies where block = ?1";
 const WORKER: &str =
     "select d.facts from claims c join drones d on d.incarnation = c.drone where c.claim = ?1";
 const NEXT_BEAT: &str = "update beats set number = number + 1 returning number";
-const PROMOTE: &str = "update parts set state = 0 where state = 1 and run_at <= ?1";
+pub(crate) const PROMOTE: &str = "update parts set state = 0 where state = 1 and run_at <= ?1";
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(db: &'a Connection, now: Timestamp) -> Self {
