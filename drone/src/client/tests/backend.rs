@@ -27,8 +27,12 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with(TestClock::new())
+    }
+
+    pub(crate) fn with(clock: Arc<TestClock>) -> Arc<Self> {
         Arc::new(Self {
-            model: Model::new(TestClock::new()),
+            model: Model::new(clock),
             calls: AtomicUsize::new(0),
             losses: AtomicUsize::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
