@@ -31,7 +31,7 @@ async fn a_bad_line_stops_its_call_and_says_where() {
     lines[8999] = "{oops".into();
     let said = desk.pipe(&["submit", "t", "-"], &lines.join("\n")).await.ends(Exit::Usage);
     assert!(said.talk.contains("line 9000: the payload is not JSON"), "{}", said.talk);
-    assert!(said.talk.contains("8192 tasks accepted before"), "{}", said.talk);
+    assert!(said.talk.contains("8192 tasks accepted so far"), "{}", said.talk);
     assert_eq!(desk.json(&["queue", "list"]).await[0]["depth"], 8192);
 }
 
