@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
-use skep_queue::Backend;
+use skep_queue::{
+    Backend,
+    clock::{SystemClock, SystemRandom},
+};
 
 /// Opens a backend by its URL; the error is for people.
 pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn Backend>, String>> + Send>>;
@@ -19,7 +22,7 @@ impl Backends {
     /// Those that come with skep: `sqlite:PATH`.
     #[must_use]
     pub fn builtin() -> Self {
-        Self::default()
+        Self::default().with("sqlite", |url| Box::pin(async move { sqlite(&url) }))
     }
 
     /// With another one. The opener gets the whole URL.
@@ -55,4 +58,15 @@ impl Backends {
         };
         self.openers.get(scheme).ok_or_else(|| format!("no backend {scheme:?} here: known are {}", known()))
     }
+}
+
+fn sqlite(url: &str) -> Result<Arc<dyn Backend>, String> {
+    let path = url.trim_start_matches("sqlite:");
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() {
+        return Err(format!("{url:?} names no file: write sqlite:PATH, as in sqlite:./skep.db"));
+    }
+    let options = skep_sqlite::Options::default();
+    let queue = skep_sqlite::SqliteQueue::open(path, options, Arc::new(SystemClock), Arc::new(SystemRandom));
+    queue.map(|queue| Arc::new(queue) as Arc<dyn Backend>).map_err(|error| error.to_string())
 }

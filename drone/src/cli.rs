@@ -2,8 +2,10 @@
 //! to stderr.
 
 mod args;
+mod bench;
 mod call;
 mod completions;
+mod drone;
 mod exit;
 mod out;
 mod queue;
@@ -30,6 +32,9 @@ use crate::{backend::Backends, client::Client};
 pub(crate) use exit::{Exit, Failed};
 pub(crate) use out::{Form, Out};
 
+/// The queue of whoever names none: a file in the working folder.
+pub(crate) const DEFAULT_BACKEND: &str = "sqlite:./skep.db";
+
 /// A persistent task queue for fleets of drones.
 #[derive(Debug, Parser)]
 #[command(name = "skep", version, about, disable_help_subcommand = true)]
@@ -44,7 +49,7 @@ struct Args {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The queue's URL.
-    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = "sqlite:./skep.db", value_name = "URL")]
+    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = DEFAULT_BACKEND, value_name = "URL")]
     pub(crate) backend: String,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
@@ -56,6 +61,10 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Bench(bench::Args),
+    /// The daemon that runs tasks.
+    #[command(subcommand)]
+    Drone(drone::Verb),
     Call(call::Args),
     Completions(completions::Args),
     Queue(queue::Args),
@@ -159,6 +168,8 @@ async fn conclude(verb: Verb, world: &World) -> Exit {
 
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
+        Verb::Bench(args) => bench::run(args, world).await,
+        Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,

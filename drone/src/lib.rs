@@ -3,13 +3,16 @@
 
 pub mod backend;
 mod beat;
+pub mod bench;
 pub mod builder;
 pub mod cli;
 pub mod client;
+pub mod config;
 mod dispatch;
 pub mod drone;
 pub mod duration;
 mod local;
+pub mod log;
 pub mod plumbing;
 pub mod policy;
 mod pump;

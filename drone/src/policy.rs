@@ -32,7 +32,10 @@ pub struct Backoff {
 }
 
 /// What to do with work while its lease may have run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum OnLeaseLost {
     /// Go on: another drone may run it too.
     #[default]

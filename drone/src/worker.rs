@@ -74,13 +74,13 @@ pub struct Task {
     pub meta: BTreeMap<String, String>,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// Where the drone keeps it.
-    pub(crate) slot: Slot,
+    /// Where the drone keeps it: nothing for a worker to see.
+    pub slot: Slot,
 }
 
 /// Where the drone keeps a task, and what the policy needs to know of its past.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Slot {
+pub struct Slot {
     /// The held row.
     pub(crate) held: u64,
     /// The member of its block.

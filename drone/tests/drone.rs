@@ -1,4 +1,5 @@
 //! A whole drone over the reference model: what it promises, without a backend's details.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     collections::HashMap,

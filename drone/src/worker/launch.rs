@@ -20,7 +20,7 @@ use super::leftovers;
 use crate::plumbing::Recipe;
 
 mod identity;
-mod size;
+pub(crate) mod size;
 
 /// What a worker may see of the drone's environment, beside every `LC_*`. All else is the drone's business:
 /// the backend's URL above all.
@@ -47,19 +47,22 @@ pub struct Launch {
 }
 
 /// Bounds per process; none when absent. Core dumps are off always.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Address space: bytes, or a text like "512MiB".
     #[serde(with = "size", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::config::raw::Size>")]
     pub memory: Option<u64>,
     /// Processor time over its whole life; rounded up to seconds.
     #[serde(with = "crate::duration::text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::config::raw::Time>")]
     pub cpu: Option<Duration>,
     /// Open files.
     pub files: Option<u64>,
     /// Longest file it can write: bytes, or a text like "1GiB".
     #[serde(with = "size", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::config::raw::Size>")]
     pub file_size: Option<u64>,
 }
 

@@ -1,7 +1,6 @@
 //! A worker under test, its scripts, and a sink that collects verdicts.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -15,7 +14,7 @@ use skep_drone::worker::{
     Deps, Launch, ProcessWorker, Run, Sink, Stop, StopSignal, Task, Verdict, Worker, process,
 };
 use skep_queue::{
-    BlockId, Cause, Content, Failure, TaskId, Timestamp,
+    BlockId, Cause, Failure, TaskId,
     clock::{SystemClock, SystemRandom},
 };
 use tempfile::TempDir;
@@ -96,7 +95,9 @@ impl Bench {
     }
 
     pub fn worker(&self, config: process::Config) -> ProcessWorker {
-        ProcessWorker::new(config, Launch::default(), "bench", self.deps())
+        let worker = ProcessWorker::new(config, Launch::default(), "bench", self.deps());
+        worker.begin();
+        worker
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -140,18 +141,7 @@ pub fn task(payload: impl Into<Bytes>) -> Task {
     static ORDINAL: AtomicU8 = AtomicU8::new(0);
     let id: TaskId =
         BlockId::new(&SystemClock, &SystemRandom).task(ORDINAL.fetch_add(1, Ordering::Relaxed) % 128);
-    Task {
-        id,
-        task_type: "hello".parse().unwrap(),
-        payload: payload.into(),
-        content: Content::Json,
-        attempt: 2,
-        of: 5,
-        fence: 7,
-        timeout: None,
-        meta: BTreeMap::new(),
-        created_at: Timestamp::default(),
-    }
+    Task { attempt: 2, of: 5, fence: 7, ..Task::new(id, "hello".parse().unwrap(), payload.into()) }
 }
 
 pub fn task_within(payload: impl Into<Bytes>, millis: u64) -> Task {

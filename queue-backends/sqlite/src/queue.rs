@@ -70,6 +70,7 @@ impl SqliteQueue {
             application: skep_migrations::SQLITE_APPLICATION,
             migrations: skep_migrations::SQLITE,
             allow_network: options.allow_network,
+            check: false,
         })?;
         let (watch, bell, pumped) = (Arc::default(), Bell::default(), Mutex::default());
         Ok(Self { db, clock, random, watch, bell, pumped })

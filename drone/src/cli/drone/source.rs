@@ -1,0 +1,84 @@
+//! Where the commands that take a configuration find it.
+
+use std::{
+    env,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use crate::{
+    cli::{Exit, Failed, World},
+    config::{self, Flag, Loaded, Origin, Sources},
+    log,
+};
+
+/// The configuration, and what of it may be said on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FileArgs {
+    /// The configuration.
+    #[arg(short, long, default_value = "skep.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Say more: debug, and twice trace.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Text or JSON lines.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<log::Format>,
+}
+
+impl FileArgs {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// With all that is wrong in it, and exit code 2.
+    pub(crate) fn load(&self, world: &World) -> Result<Loaded, Failed> {
+        config::load(&self.sources(world), &world.backends).map_err(|problems| {
+            let problems = problems.to_string();
+            Failed::new(Exit::Usage, format!("the configuration is wrong\n{problems}"))
+        })
+    }
+
+    fn sources(&self, world: &World) -> Sources {
+        let text = |text: &str| toml::Value::String(text.to_owned());
+        let level = match self.verbose {
+            0 => None,
+            1 => Some(text("debug")),
+            _ => Some(text("trace")),
+        };
+        let format = self.log_format.and_then(|format| toml::Value::try_from(format).ok());
+        let flag = |name, key, value: Option<_>| value.map(|value| Flag { name, path: ["log", key], value });
+        let flags = [flag("-v", "level", level), flag("--log-format", "format", format)];
+        let env = env::vars_os().filter_map(|(name, text)| {
+            Some((name.into_string().ok()?, text.into_string().ok()?)) // others cannot be ours
+        });
+        Sources {
+            file: self.config.clone(),
+            env: env.collect(),
+            flags: flags.into_iter().flatten().collect(),
+            backend: Some((said(), world.common.backend.clone())),
+        }
+    }
+}
+
+/// Where `--backend` was said: it has a default, so its value cannot tell.
+fn said() -> Origin {
+    let given = |arg: &std::ffi::OsStr| {
+        arg.to_str().is_some_and(|arg| arg == "--backend" || arg.starts_with("--backend="))
+    };
+    match env::var_os("SKEP_BACKEND") {
+        _ if env::args_os().any(|arg| given(&arg)) => Origin::Flag("--backend"),
+        Some(_) => Origin::Env("SKEP_BACKEND".into()),
+        None => Origin::Default,
+    }
+}
+
+/// Writes data to stdout. Who closed the pipe has read enough.
+pub(crate) fn say(text: &str) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failed::new(Exit::Failed, format!("cannot write: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

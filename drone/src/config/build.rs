@@ -1,0 +1,86 @@
+//! From a configuration to a drone: the wiring, top to bottom.
+
+use std::{collections::HashMap, sync::Arc};
+
+use skep_queue::Backend;
+
+use super::{Config, QueueConfig, RunConfig, Url, WorkerConfig};
+use crate::{
+    backend::Backends,
+    builder::Builder,
+    drone::{self, Drone},
+    worker::{ExecWorker, ProcessWorker, Worker},
+};
+
+/// Why a configured drone could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A backend could not be opened.
+    #[error("cannot open {url}: {why}")]
+    Backend {
+        /// Which; it prints without its password.
+        url: Url,
+        /// What the backend says.
+        why: String,
+    },
+    /// The drone could not be put together.
+    #[error(transparent)]
+    Drone(#[from] drone::Error),
+}
+
+impl Config {
+    /// Opens the backends and builds the drone.
+    ///
+    /// A backend that is merely out of reach must open, and answer `Unavailable`: a drone starts without
+    /// its queue.
+    ///
+    /// # Errors
+    /// When a backend cannot be opened.
+    pub async fn build(self, backends: &Backends) -> Result<Drone, BuildError> {
+        let queues = open(&self.queues, backends).await?;
+        let mut builder = Drone::builder().name(self.name).life(self.life).local(self.local);
+        for (queue, backend) in self.queues.iter().zip(queues) {
+            builder = builder.queue(queue.label(), queue.name.clone(), backend);
+        }
+        for worker in self.workers {
+            builder = worker.build(builder);
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// One backend a URL, however many of its queues are pumped.
+pub(crate) async fn open(
+    queues: &[QueueConfig],
+    backends: &Backends,
+) -> Result<Vec<Arc<dyn Backend>>, BuildError> {
+    let mut opened: HashMap<&str, Arc<dyn Backend>> = HashMap::new();
+    let mut all = Vec::new();
+    for QueueConfig { url, .. } in queues {
+        if !opened.contains_key(url.reveal()) {
+            let backend = backends.open(url.reveal()).await;
+            let wrong = |why: String| BuildError::Backend { url: url.clone(), why: url.redact(&why) };
+            opened.insert(url.reveal(), backend.map_err(wrong)?);
+        }
+        all.push(Arc::clone(&opened[url.reveal()]));
+    }
+    Ok(all)
+}
+
+impl QueueConfig {
+    /// How the local file remembers it: without the password, which may change.
+    fn label(&self) -> String {
+        format!("{}#{}", self.url, self.name)
+    }
+}
+
+impl WorkerConfig {
+    fn build(self, builder: Builder) -> Builder {
+        let deps = builder.deps();
+        let worker: Arc<dyn Worker> = match self.run {
+            RunConfig::Process(config) => Arc::new(ProcessWorker::new(config, self.launch, &self.name, deps)),
+            RunConfig::Exec(config) => Arc::new(ExecWorker::new(config, self.launch, &self.name, deps)),
+        };
+        builder.worker(worker, self.types, self.settings)
+    }
+}
