@@ -29,7 +29,7 @@ use skep_queue::{
     clock::{SystemClock, SystemRandom},
 };
 
-use crate::{backend::Backends, client::Client};
+use crate::{backend::Backends, client::Client, config::Url};
 pub(crate) use exit::{Exit, Failed};
 pub(crate) use out::{Form, Out};
 
@@ -50,7 +50,7 @@ struct Args {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The queue's URL.
-    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = DEFAULT_BACKEND, value_name = "URL")]
+    #[arg(long, global = true, env = "SKEP_BACKEND", hide_env_values = true, default_value = DEFAULT_BACKEND, value_name = "URL")]
     pub(crate) backend: String,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
@@ -101,7 +101,8 @@ impl World {
     pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failed> {
         let url = &self.common.backend;
         self.backends.check(url).map_err(|why| Failed::new(Exit::Usage, why))?;
-        self.backends.open(url).await.map_err(|why| Failed::new(Exit::Unreachable, why))
+        let redacted = |why: String| Failed::new(Exit::Unreachable, Url::new(url).redact(&why));
+        self.backends.open(url).await.map_err(redacted)
     }
 
     /// The backend, for a verb that only looks: it must be there.

@@ -9,8 +9,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 
 use super::{Common, Exit, Failed};
@@ -115,6 +115,10 @@ impl Out {
             row.max_height(1);
             table.add_row(row);
         }
+        // An id that is cut is none.
+        if let Some(first) = table.column_mut(0) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
+        }
         for line in table.lines() {
             self.write(line.trim_end().strip_prefix(' ').unwrap_or_default());
         }
@@ -139,7 +143,8 @@ impl Out {
         let template = format!("{{spinner}} {{human_pos}} {what} in {{elapsed}} ({{per_sec}})");
         let style =
             ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        ProgressBar::new_spinner().with_style(style)
+        // Also when an error ends the verb.
+        ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear)
     }
 
     /// Gives a counter its end, once that is known: from then on it is a bar.
