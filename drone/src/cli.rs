@@ -2,8 +2,10 @@
 //! to stderr.
 
 mod bench;
+mod config;
 mod drone;
 mod exit;
+mod init;
 
 use std::process::ExitCode;
 
@@ -42,9 +44,13 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Bench(bench::Args),
+    /// Looks at a drone's configuration.
+    #[command(subcommand)]
+    Config(config::Verb),
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
+    Init(init::Args),
 }
 
 /// What a verb works with.
@@ -77,6 +83,8 @@ pub fn main(backends: Backends) -> ExitCode {
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Bench(args) => bench::run(args, world).await,
+        Verb::Config(verb) => config::run(verb, world),
         Verb::Drone(verb) => drone::run(verb, world).await,
+        Verb::Init(args) => init::run(&args),
     }
 }

@@ -56,7 +56,7 @@ impl Check<'_> {
                 Err(error) if self.is_said(&path) => self.problem(&path, &format!("`types`: {error}")),
                 Err(error) => {
                     let text = format!("[workers.{worker}]: {error}; or give it `types`");
-                    self.problem(&["workers", worker], &text);
+                    self.problems.add(&self.tree.origin(&["workers", worker]), text);
                 }
             }
         }
