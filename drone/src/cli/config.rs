@@ -4,7 +4,7 @@ use super::{
     Exit, Failed, World,
     drone::{FileArgs, say},
 };
-use crate::config::raw;
+use crate::config;
 
 /// What to do with a configuration.
 #[derive(Debug, clap::Subcommand)]
@@ -29,7 +29,7 @@ pub(super) struct Show {
 pub(super) fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Check(file) => check(&file, world)?,
-        Verb::Schema => say(&format!("{}\n", schema()))?,
+        Verb::Schema => say(&format!("{:#}\n", config::schema()))?,
         Verb::Show(Show { file, origin }) => say(&file.load(world)?.show(origin))?,
     }
     Ok(Exit::Ok)
@@ -43,10 +43,4 @@ fn check(file: &FileArgs, world: &World) -> Result<(), Failed> {
         text += &format!("note: {note}\n");
     }
     say(&text)
-}
-
-fn schema() -> String {
-    let schema = schemars::schema_for!(raw::File);
-    // A schema is made of strings and numbers, which JSON can hold.
-    serde_json::to_string_pretty(&schema).unwrap_or_default()
 }
