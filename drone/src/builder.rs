@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use skep_queue::{
-    Backend, Clock, QueueName, Random, TaskType,
+    Backend, Clock, Incarnation, QueueName, Random, TaskType,
     clock::{SystemClock, SystemRandom},
 };
 use tokio_util::task::TaskTracker;
@@ -15,7 +15,7 @@ use crate::{
     policy::Policy,
     spec::{Spec, Specs},
     worker::{
-        Worker,
+        Deps, Worker,
         handler::{Context, HandlerError, HandlerWorker},
     },
 };
@@ -32,6 +32,7 @@ pub struct Builder {
     specs: HashMap<TaskType, Spec>,
     handlers: Vec<(HandlerWorker, Settings)>,
     life: Life,
+    incarnation: Incarnation,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     tracker: TaskTracker,
@@ -64,6 +65,7 @@ impl Default for Builder {
             specs: HashMap::new(),
             handlers: Vec::new(),
             life: Life::default(),
+            incarnation: Incarnation::new(&SystemRandom),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             tracker: TaskTracker::new(),
@@ -163,16 +165,15 @@ impl Builder {
         self
     }
 
-    /// The tasks that its workers run in are spawned here.
+    /// What workers that start processes take from the drone.
     #[must_use]
-    pub fn tracker(&self) -> TaskTracker {
-        self.tracker.clone()
-    }
-
-    /// The clock and randomness that its workers should use.
-    #[must_use]
-    pub fn clocks(&self) -> (Arc<dyn Clock>, Arc<dyn Random>) {
-        (Arc::clone(&self.clock), Arc::clone(&self.random))
+    pub fn deps(&self) -> Deps {
+        Deps {
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            tracker: self.tracker.clone(),
+            incarnation: self.incarnation.to_string(),
+        }
     }
 
     /// Puts it together.
@@ -203,6 +204,7 @@ impl Builder {
             workers: self.workers,
             specs: Specs(self.specs),
             life: self.life,
+            incarnation: self.incarnation,
             clock: self.clock,
             random: self.random,
         })

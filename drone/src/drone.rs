@@ -13,13 +13,16 @@ use crate::{
     beat::BeatStep,
     builder::Builder,
     dispatch::{Dispatch, Verdicts},
-    local::{self, Leftover, Local},
+    local::{self, Former, Leftover, Local},
     policy::{self, Decision},
     pump::PumpStep,
     settle::Settle,
     source::{Fatal, Link, Source},
     spec::Specs,
-    worker::{Stop, Worker},
+    worker::{
+        Stop, Worker,
+        leftovers::{self, Keeper},
+    },
 };
 
 /// How often `until_empty` looks.
@@ -33,6 +36,7 @@ pub struct Drone {
     pub(crate) workers: Vec<(Arc<dyn Worker>, Vec<TaskType>)>,
     pub(crate) specs: Specs,
     pub(crate) life: Life,
+    pub(crate) incarnation: Incarnation,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -111,6 +115,7 @@ struct Running {
     sources: Vec<Source>,
     workers: Vec<Arc<dyn Worker>>,
     fatal: Fatal,
+    _keeper: Option<Keeper>,
     /// One stop a step, from the top of the task's journey to its end.
     pumps: Step,
     dispatch: Step,
@@ -177,10 +182,11 @@ impl Drone {
     async fn start(self, stopper: &Stopper) -> Result<(Running, impl Future<Output = ()> + use<>), Error> {
         let labels: Vec<String> = self.queues.iter().map(|(label, ..)| label.clone()).collect();
         let specs = Arc::new(self.specs.clone());
-        let opened = Local::open(self.local.clone(), Arc::clone(&specs), &labels, Arc::clone(&self.clock));
-        let (local, leftovers) = opened.await?;
+        let (drone, clock) = (self.incarnation, Arc::clone(&self.clock));
+        let (local, former) =
+            Local::open(self.local.clone(), Arc::clone(&specs), &labels, drone, clock).await?;
+        let keeper = self.contain(&former);
         let fatal = Fatal::default();
-        let drone = Incarnation::new(&*self.random);
         let sources: Vec<Source> = self.sources(&local, drone, &fatal);
         let empty = until_empty(self.life, self.queues.clone(), specs.types(), local.clone());
         let running = Running {
@@ -188,6 +194,7 @@ impl Drone {
             sources,
             workers: self.workers.iter().map(|(worker, _)| Arc::clone(worker)).collect(),
             fatal,
+            _keeper: keeper,
             pumps: Step::default(),
             dispatch: Step::default(),
             settle: Step::default(),
@@ -195,10 +202,29 @@ impl Drone {
             writer: Step::default(),
         };
         running.writer.spawn(|stop| running.local.clone().run_writer(stop));
-        self.reckon(&running.local, &specs, leftovers);
+        self.reckon(&running.local, &specs, former.running);
         tracing::info!(name = self.name, incarnation = %drone, types = ?specs.types(), "drone started");
         self.spawn_steps(&running, &specs, stopper);
         Ok((running, empty))
+    }
+
+    /// Ends processes that the former incarnation left, and sees to it that none of this one's outlives it.
+    fn contain(&self, former: &Former) -> Option<Keeper> {
+        if let Some(incarnation) = &former.incarnation {
+            let killed = leftovers::kill_leftovers(incarnation);
+            if killed > 0 {
+                tracing::warn!(killed, "ended processes that the former drone left");
+            }
+        }
+        if self.workers.iter().all(|(worker, _)| worker.in_process()) {
+            return None;
+        }
+        let keeper = Keeper::start(&self.incarnation.to_string());
+        keeper
+            .inspect_err(
+                |error| tracing::warn!(%error, "no keeper: kill -9 of the drone may leave processes"),
+            )
+            .ok()
     }
 
     fn sources(&self, local: &Local, drone: Incarnation, fatal: &Fatal) -> Vec<Source> {

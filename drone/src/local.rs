@@ -23,7 +23,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use skep_queue::{Claimed, Clock, TaskId, TaskType};
+use skep_queue::{Claimed, Clock, Incarnation, TaskId, TaskType};
 use skep_sqlite::{Db, Error};
 use tokio::sync::Notify;
 
@@ -64,6 +64,14 @@ pub enum Durability {
     Full,
     /// Never: a power cut may cost duplicates.
     Normal,
+}
+
+/// Who had the file before.
+pub(crate) struct Former {
+    /// Its mark on what it started; none when the file is new.
+    pub(crate) incarnation: Option<String>,
+    /// What it was running.
+    pub(crate) running: Vec<Leftover>,
 }
 
 /// A handle to the local queue; clones share it.
@@ -111,20 +119,22 @@ impl Default for Config {
 // === impl Local ===
 
 impl Local {
-    /// Opens the file and takes its lock; sets a damaged one aside. Answers what the former incarnation was
-    /// running when it died, for the policy to decide on.
+    /// Opens the file and takes its lock; sets a damaged one aside. Answers who had the file before, and what
+    /// that incarnation was running when it died, for the policy to decide on.
     pub(crate) async fn open(
         config: Config,
         specs: Arc<Specs>,
         sources: &[String],
+        incarnation: Incarnation,
         clock: Arc<dyn Clock>,
-    ) -> Result<(Self, Vec<Leftover>), Error> {
+    ) -> Result<(Self, Former), Error> {
         let db = file::open(&config, &*clock)?;
+        let incarnation = recover::move_in(&db, incarnation).await?;
         let ballast = Ballast::new(&config);
-        let (state, leftovers) = recover::load(&db, sources, &specs, &*clock).await?;
+        let (state, running) = recover::load(&db, sources, &specs, &*clock).await?;
         let state = Mutex::new(state);
         let inner = Inner { db, config, specs, clock, ballast, state, looks: Looks::default() };
-        Ok((Self { inner: Arc::new(inner) }, leftovers))
+        Ok((Self { inner: Arc::new(inner) }, Former { incarnation, running }))
     }
 
     /// Keeps claims: on file when it returns.

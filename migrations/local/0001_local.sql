@@ -24,3 +24,9 @@ create table outbox (
   members    blob not null,
   ending     blob not null
 );
+
+-- One row: the incarnation that has the file, so that the next one can end what it left running.
+create table tenant (
+  id          integer primary key check (id = 1),
+  incarnation text not null
+);

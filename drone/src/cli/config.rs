@@ -1,9 +1,6 @@
 //! `skep config`
 
-use super::{
-    Exit, Failed, World,
-    drone::{FileArgs, say},
-};
+use super::{Exit, Failed, Form, World, drone::FileArgs, out::text::count};
 use crate::config;
 
 /// What to do with a configuration.
@@ -29,18 +26,24 @@ pub(super) struct Show {
 pub(super) fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Check(file) => check(&file, world)?,
-        Verb::Schema => say(&format!("{:#}\n", config::schema()))?,
-        Verb::Show(Show { file, origin }) => say(&file.load(world)?.show(origin))?,
+        Verb::Schema => world.out.raw(format!("{:#}\n", config::schema()).as_bytes()),
+        Verb::Show(Show { file, origin }) => world.out.raw(file.load(world)?.show(origin).as_bytes()),
     }
     Ok(Exit::Ok)
 }
 
 fn check(file: &FileArgs, world: &World) -> Result<(), Failed> {
     let loaded = file.load(world)?;
-    let workers = loaded.config.workers.len();
-    let mut text = format!("good: queues: {}, workers: {workers}\n", loaded.config.queues.len());
-    for note in &loaded.notes.0 {
-        text += &format!("note: {note}\n");
+    let (queues, workers) = (loaded.config.queues.len(), loaded.config.workers.len());
+    match world.out.form() {
+        Form::Json => world.out.json(&serde_json::json!({
+            "good": true,
+            "queues": queues,
+            "workers": workers,
+            "notes": loaded.notes.0.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })),
+        _ => world.out.line(format!("good: {}, {}", count(queues, "queue"), count(workers, "worker"))),
     }
-    say(&text)
+    loaded.notes.0.iter().for_each(|note| world.out.talk(format!("note: {note}")));
+    Ok(())
 }

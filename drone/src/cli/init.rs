@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{Exit, Failed, drone::say};
+use super::{Exit, Failed, World};
 
 const HEAD: &str = include_str!("init/skep.toml");
 const STAYING: &str = include_str!("init/staying.toml");
@@ -36,9 +36,9 @@ enum Lang {
 /// A file's name, and what is in it.
 type Written = (&'static str, String);
 
-pub(super) fn run(args: &Args) -> Result<Exit, Failed> {
+pub(super) fn run(args: &Args, world: &World) -> Result<Exit, Failed> {
     write(Path::new("."), args)?;
-    say(&next(args.lang))?;
+    world.out.talk(next(args.lang));
     Ok(Exit::Ok)
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use skep_queue::{BlockId, ClaimId, Claimed, Clock, Ending, Mask, Payloads};
-use skep_sqlite::{Connection, Db, Error, Row};
+use skep_queue::{BlockId, ClaimId, Claimed, Clock, Ending, Incarnation, Mask, Payloads};
+use skep_sqlite::{Connection, Db, Error, OptionalExtension, Row};
 
 use super::{
     codec::{self, Head},
@@ -19,6 +19,19 @@ pub(crate) struct Leftover {
     pub(crate) task: Task,
     /// Whether it ran inside the drone's process, and so may have killed it.
     pub(crate) in_process: bool,
+}
+
+/// Notes who has the file now; answers who had it before.
+pub(super) async fn move_in(db: &Db, incarnation: Incarnation) -> Result<Option<String>, Error> {
+    let incarnation = incarnation.to_string();
+    db.write(move |connection| {
+        let select = "select incarnation from tenant";
+        let former = connection.query_row(select, [], |row| row.get(0)).optional()?;
+        connection
+            .execute("insert or replace into tenant (id, incarnation) values (1, ?1)", [&incarnation])?;
+        Ok(former)
+    })
+    .await
 }
 
 /// Reads everything that is on file.

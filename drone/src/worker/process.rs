@@ -5,13 +5,14 @@
 //! close slots.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use super::{Deps, Launch, Run, Verdict, Worker};
 use crate::duration;
@@ -54,6 +55,8 @@ pub struct Config {
 /// Runs tasks in a pool of processes.
 pub struct ProcessWorker {
     pool: Arc<Pool>,
+    tracker: TaskTracker,
+    begun: Once,
     keepers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -75,15 +78,22 @@ impl Default for Config {
 // === impl ProcessWorker ===
 
 impl ProcessWorker {
-    /// Starts the processes; `name` is what logs and `SKEP_WORKER` call the worker. Must be called within a
-    /// tokio runtime.
+    /// `name` is what logs and `SKEP_WORKER` call the worker. Its processes start when it is first asked
+    /// whether it is ready.
     #[must_use]
     pub fn new(config: Config, launch: Launch, name: &str, deps: Deps) -> Self {
         let tracker = deps.tracker.clone();
         let pool = Arc::new(Pool::new(config, launch, name, deps));
-        let keeper = |slot| tracker.spawn(keep::keep(pool.clone(), slot));
-        let keepers = Mutex::new((0..pool.config.processes).map(keeper).collect());
-        Self { pool, keepers }
+        Self { pool, tracker, begun: Once::new(), keepers: Mutex::default() }
+    }
+
+    /// Starts the processes, the first time. Must be called within a tokio runtime.
+    pub fn begin(&self) {
+        self.begun.call_once(|| {
+            let keeper = |slot| self.tracker.spawn(keep::keep(Arc::clone(&self.pool), slot));
+            let keepers = (0..self.pool.config.processes).map(keeper);
+            self.keepers.lock().unwrap_or_else(PoisonError::into_inner).extend(keepers);
+        });
     }
 }
 
@@ -94,6 +104,7 @@ impl Worker for ProcessWorker {
     }
 
     async fn ready(&self) -> usize {
+        self.begin();
         self.pool.ready().await
     }
 

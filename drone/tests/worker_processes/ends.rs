@@ -49,6 +49,7 @@ async fn a_missing_program_is_named_with_where_it_was_looked_for() {
     launch.env.insert("PATH".into(), "/nowhere:/bin".into());
     let config = Config { argv: vec!["no-such-worker".into()], ..Config::default() };
     let worker = ProcessWorker::new(config, launch, "bench", bench.deps());
+    worker.begin();
     eventually("degraded", || worker.degraded().is_some()).await;
     let why = worker.degraded().unwrap();
     assert!(why.contains("no-such-worker") && why.contains("/nowhere:/bin"), "{why}");

@@ -95,7 +95,9 @@ impl Bench {
     }
 
     pub fn worker(&self, config: process::Config) -> ProcessWorker {
-        ProcessWorker::new(config, Launch::default(), "bench", self.deps())
+        let worker = ProcessWorker::new(config, Launch::default(), "bench", self.deps());
+        worker.begin();
+        worker
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

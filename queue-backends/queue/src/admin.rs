@@ -58,7 +58,8 @@ pub enum Act {
     /// End it as cancelled: at once when it waits, through its drone when it is claimed.
     Cancel,
     /// Make it available now: a scheduled one, or one that was discarded or cancelled (its counters begin
-    /// anew, its history stays). Within the capacity, and unless another task has its unique key (`key_full`).
+    /// anew, its history stays). Within the capacity, and unless another task has its unique key
+    /// (`key_full`).
     Retry,
     /// End it as discarded, when it waits.
     Discard,

@@ -57,7 +57,8 @@ pub trait Queue: Send + Sync + 'static {
     ///
     /// * It hands out at most `room` tasks a demand, the lowest priority number first, then the earliest due,
     ///   then the first submitted. Among members of one block due at the same moment the choice is free once
-    ///   some were given back; the grouping and order of the answer's rows always are.
+    ///   some were given back, and so it is among postbacks that entered together; the grouping and order of
+    ///   the answer's rows always are.
     /// * No task is handed out before it is due, while it is claimed, or while its type or queue is paused.
     /// * Asked again with the same claim id it answers what is left of that claim, and claims nothing new.
     ///   (A claim whose tasks are all settled may be forgotten: a drone uses an id for one batch.)
@@ -77,10 +78,11 @@ pub trait Queue: Send + Sync + 'static {
     ///   requested, it is cancelled instead.
     /// * `Retry` and `Discard` count an attempt, `Interrupt` an interruption, the others nothing. The limit
     ///   on attempts is the drone's affair; at [`MAX_INTERRUPTIONS`](crate::outcome::MAX_INTERRUPTIONS) the
-    ///   task is discarded. `Retry` sets `suspect` to its failure's, `Release` leaves it, the others clear it.
+    ///   task is discarded. `Retry` sets `suspect` to its failure's, `Release` leaves it, the others clear
+    ///   it.
     /// * What was accepted last, settled again by the same claim with the same
-    ///   [`tag`](crate::Outcome::tag), answers `already`; another claim's, or another outcome, `stale`; a task
-    ///   that is not kept, `gone`. None of these changes anything.
+    ///   [`tag`](crate::Outcome::tag), answers `already`; another claim's, or another outcome, `stale`; a
+    ///   task that is not kept, `gone`. None of these changes anything.
     /// * The ending's members leave, then follow-ups and postbacks enter, under the rules of a submit that is
     ///   not partial, in one transaction; or the ending, for all its members, is `refused` and nothing of it
     ///   happened. Intake binds submitters, not these; a postback is not measured against `max_payload`.
@@ -93,19 +95,23 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Renews a drone's lease, and answers its orders.
     ///
-    /// * Listed claims become this incarnation's; those under which nothing is claimed are answered as `lost`.
+    /// * Listed claims become this incarnation's; those under which nothing is claimed are answered as
+    ///   `lost`.
     /// * Claims of this incarnation that it did not list are answered as `phantoms`.
     /// * The tasks of a drone that this queue has itself seen silent for its whole lease, without an outage
     ///   between, become available again at their old `run_at`, each with one more loss; or are discarded at
     ///   the limit, or at once with `OnLost::Fail`, or cancelled when that was requested. Then the drone is
-    ///   forgotten. While a postback has no room its task stays claimed, and the drone known, to the next look.
+    ///   forgotten. While a postback has no room its task stays claimed, and the drone known, to the next
+    ///   look.
+    /// * A drone that was forgotten and beats again begins a new lease.
     /// * Adoption comes before rescue, so a successor's first beat saves what it lists.
     /// * A cancel that was requested is in the orders of every beat of its holder until the task ends; so are
     ///   the paused types, of those that the drone serves: all of them when its queue is paused.
     /// * A drone that is leaving is forgotten; what the queue still has for it is released.
     async fn beat(&self, beat: Beat) -> Result<Orders>;
 
-    /// Returns when a pump of these types (of any, when empty) may find something, or orders may wait, or after a while.
+    /// Returns when a pump of these types (of any, when empty) may find something, or orders may wait, or
+    /// after a while.
     ///
     /// A hint: safe to drop, may return for nothing; a caller polls all the same.
     async fn arrival(&self, types: &[TaskType]);

@@ -18,7 +18,8 @@ pub struct Watch {
 pub struct Pulse {
     /// Whose.
     pub drone: Incarnation,
-    /// Counts its beats.
+    /// Another with each beat, and never one that was: also when the drone was forgotten and came back.
+    /// Else a process that did not look in between would take it for silent all the while.
     pub number: u64,
     /// How long its lease lasts after each.
     pub ttl: Duration,

@@ -11,7 +11,7 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::SettleById, "settle::another_claim_is_stale"),
     (Bug::FenceKept, "pump::every_claim_raises_the_fence"),
     (Bug::KeyFreedAtRetry, "unique::a_retry_keeps_the_key"),
-    (Bug::NoOutageRule, "beat::a_gap_in_the_watching_is_an_outage"),
+    (Bug::NoOutageRule, "lease::a_gap_in_the_watching_is_an_outage"),
     (Bug::RoomOffByOne, "pump::room_is_never_exceeded"),
     (Bug::CapacityOffByOne, "capacity::a_queue_never_holds_more"),
     (Bug::HalfCall, "submit::a_call_that_fails_leaves_nothing"),
@@ -19,7 +19,8 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::NoPostback, "followup::a_postback_follows_every_terminal_ending"),
     (Bug::ReleaseCounts, "settle::release_counts_nothing_and_keeps_its_place"),
     (Bug::PumpAgainClaims, "pump::repeated_it_answers_the_same"),
-    (Bug::LateLoses, "beat::late_but_unclaimed_wins"),
+    (Bug::LateLoses, "lease::late_but_unclaimed_wins"),
+    (Bug::BeatsFromOne, "lease::who_comes_back_begins_anew"),
     (Bug::NotDue, "pump::nothing_before_it_is_due"),
 ];
 

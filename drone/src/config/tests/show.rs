@@ -36,7 +36,7 @@ fn what_is_shown_is_a_configuration_of_the_same_meaning() {
 
 #[test]
 fn passwords_are_not_shown() {
-    let mut folder =
+    let folder =
         Folder::new("[workers.a]\nrun.exec = [\"true\"]\n[[queue]]\nurl = \"pg://me:hunter2@db/app\"\n");
     let pg = |_: String| -> crate::backend::Opening {
         Box::pin(async { Err("pg://me:hunter2@db/app is down".into()) })
@@ -46,7 +46,7 @@ fn passwords_are_not_shown() {
     assert!(shown.contains("url = \"pg://me:***@db/app\"  # skep.toml:4"), "{shown}");
     assert!(!format!("{loaded:?}").contains("hunter2"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let built = runtime.block_on(loaded.config.build(&Backends::builtin().with("pg", pg), "mark"));
+    let built = runtime.block_on(loaded.config.build(&Backends::builtin().with("pg", pg)));
     let error = built.err().expect("it is down").to_string();
     assert_eq!(error, "cannot open pg://me:***@db/app: pg://me:***@db/app is down");
 }

@@ -6,7 +6,7 @@
 //! skep_queue::conformance!(fresh().await);
 //! ```
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use super::Bench;
 
@@ -14,6 +14,7 @@ pub mod beat;
 pub mod blocks;
 pub mod capacity;
 pub mod followup;
+pub mod lease;
 pub mod operate;
 pub mod payload;
 pub mod pump;
@@ -21,6 +22,9 @@ pub mod settle;
 pub mod several;
 pub mod submit;
 pub mod unique;
+
+/// How long a clause may take on a mutant, in real time.
+const MOST: Duration = Duration::from_secs(60);
 
 /// A clause, in a list.
 pub type ClauseFn = fn(Bench) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -40,6 +44,7 @@ macro_rules! each_clause {
                 another_type_or_queue_under_an_id_conflicts
                 an_empty_call_is_no_error
                 a_user_brings_any_id_for_one_task
+                an_id_of_ones_own_goes_before_a_members
                 a_block_of_several_needs_an_id_with_room_for_ordinals
                 an_empty_block_is_invalid
                 a_block_has_at_most_64_kib_unless_of_one
@@ -138,10 +143,23 @@ macro_rules! each_clause {
                 a_postback_follows_every_terminal_ending
                 a_postback_follows_an_operator
                 a_postback_follows_the_last_loss
+                a_postback_follows_every_other_end
+                members_end_together_with_one_follow_up
                 a_postback_without_room_refuses
                 a_retry_posts_nothing
             }
             beat {
+                a_listed_claim_is_adopted
+                what_was_not_listed_is_a_phantom
+                what_is_not_current_is_lost
+                a_cancel_is_repeated_until_the_end
+                a_cancelled_task_is_not_tried_again
+                paused_types_are_told
+                a_drain_is_told
+                who_leaves_is_forgotten
+                who_leaves_gives_back
+            }
+            lease {
                 silence_that_was_watched_is_rescued
                 a_beat_keeps_the_lease
                 a_gap_in_the_watching_is_an_outage
@@ -151,17 +169,10 @@ macro_rules! each_clause {
                 late_and_reclaimed_is_stale
                 the_loss_limit_discards
                 on_lost_fail_discards_at_once
-                a_listed_claim_is_adopted
-                what_was_not_listed_is_a_phantom
-                what_is_not_current_is_lost
-                a_cancel_is_repeated_until_the_end
-                a_cancelled_task_is_not_tried_again
                 a_cancelled_task_is_not_rescued
-                paused_types_are_told
-                a_drain_is_told
-                who_leaves_is_forgotten
-                who_leaves_gives_back
                 a_drone_that_never_beat_is_rescued_too
+                who_comes_back_begins_anew
+                a_successor_comes_before_the_rescue
             }
             operate {
                 a_waiting_task_is_cancelled_at_once
@@ -230,8 +241,10 @@ pub async fn failures<F: Future<Output = Bench>>(fresh: impl Fn() -> F) -> Vec<(
         let bench = fresh().await;
         let mut one = tokio::task::JoinSet::new();
         one.spawn(clause(bench));
-        if let Some(Err(error)) = one.join_next().await {
-            failures.push((*name, error.to_string()));
+        match tokio::time::timeout(MOST, one.join_next()).await {
+            Ok(Some(Err(error))) => failures.push((*name, error.to_string())),
+            Ok(_) => {}
+            Err(_) => failures.push((*name, "it did not end".into())),
         }
     }
     failures

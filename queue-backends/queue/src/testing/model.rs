@@ -20,8 +20,8 @@ use tokio::sync::Notify;
 
 use self::store::Store;
 use crate::{
-    Admin, Beat, Claimed, Clock, Incarnation, Orders, Pump, Queue, QueueName, Result, Settled, Settlement,
-    Submission, Submitted, TaskId, TaskType, Timestamp, Watch,
+    Admin, Beat, ClaimId, Claimed, Clock, Incarnation, Orders, Pump, Queue, QueueName, Result, Settled,
+    Settlement, Submission, Submitted, TaskId, TaskType, Timestamp, Watch,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -64,8 +64,10 @@ pub enum Bug {
     PumpAgainClaims,
     /// A rescue takes the claim from the task at once.
     LateLoses,
-    /// A pump ignores what is not due.
+    /// A pump hands out what is not due.
     NotDue,
+    /// The beats of a drone that was forgotten are counted from one again.
+    BeatsFromOne,
 }
 
 impl Model {
@@ -96,10 +98,17 @@ impl Model {
         self.locked(|store| store.prefer = tasks);
     }
 
-    /// When the next task is due, of those that are not.
+    /// The latest moment that made a task available that still waits. Whether a wall clock that steps back
+    /// behind it makes the task wait again is left open.
     #[must_use]
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.locked(|store| store.waiting_since(store.now))
+    pub fn ripened(&self) -> Option<Timestamp> {
+        self.locked(|store| store.ripened())
+    }
+
+    /// Whether something is claimed under a claim.
+    #[must_use]
+    pub fn is_current(&self, claim: ClaimId) -> bool {
+        self.locked(|store| !store.claimed_under(claim).is_empty())
     }
 
     fn locked<T>(&self, step: impl FnOnce(&mut Store) -> T) -> T {

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    Block, BlockId, Outcome, Payloads, Reason, TaskId,
+    Block, BlockId, Mask, Outcome, Payloads, Reason, TaskId,
     admin::{Act, Acted, Intake, Setting, State},
-    block::OnLost,
-    outcome::MAX_LOSSES,
+    block::{OnConflict, OnLost},
+    outcome::{MAX_INTERRUPTIONS, MAX_LOSSES},
     testing::{
         Bench, Drone, Handed, Verdict,
         bench::{cancel, discard, followed_by, kind, retry},
@@ -208,4 +208,46 @@ pub async fn a_retry_posts_nothing(bench: Bench) {
     }
     assert!(posted(&bench, parent).await.is_none());
     assert_eq!(bench.depth().await, 1);
+}
+
+/// .. whatever made the task terminal: a replacement, a cancel on the way, the last interruption.
+pub async fn a_postback_follows_every_other_end(bench: Bench) {
+    let drone = bench.drone("d").await;
+    let block = |key: Option<&str>| {
+        bench.with("a", |o| {
+            o.postback = Some(kind("b"));
+            o.unique_key = key.map(str::to_owned);
+            o.on_conflict = OnConflict::Replace;
+        })
+    };
+    let replaced = bench.accept(&block(Some("k"))).await.task(0);
+    let heir = bench.accept(&block(Some("k"))).await.task(0);
+    assert_eq!(posted(&bench, replaced).await.expect("a postback")["state"], json!("cancelled"));
+    let task = drone.take("a").await;
+    bench.act(Act::Cancel, heir).await;
+    drone.end(&task, retry(0)).await;
+    assert_eq!(posted(&bench, heir).await.expect("a postback")["state"], json!("cancelled"));
+    let cut = bench.accept(&block(None)).await.task(0);
+    for _ in 0..MAX_INTERRUPTIONS {
+        assert!(posted(&bench, cut).await.is_none());
+        drone.end(&drone.take("a").await, Outcome::Interrupt).await;
+    }
+    assert_eq!(posted(&bench, cut).await.expect("a postback")["state"], json!("discarded"));
+}
+
+/// An ending of several members submits its follow-ups once, and a postback for each.
+pub async fn members_end_together_with_one_follow_up(bench: Bench) {
+    let drone = bench.drone("d").await;
+    let three = bench.with("a", |o| o.postback = Some(kind("b")));
+    let block = bench.accept(&Block { payloads: Payloads::new(&["1", "2", "3"]), ..three }).await;
+    let claim = drone.pump("a", 3).await[0].claim;
+    let outcome = followed_by(vec![bench.many("c", 2)]);
+    bench.set_type("b", Setting::Capacity(Some(2))).await;
+    let settled = drone.settle_all(claim, block, Mask::first(3), outcome.clone()).await;
+    assert_eq!(settled.refused, Mask::first(3), "two postbacks fit: all or nothing");
+    assert_eq!((bench.depth().await, bench.all().await.len()), (3, 3));
+    bench.set_type("b", Setting::Capacity(Some(3))).await;
+    let settled = drone.settle_all(claim, block, Mask::first(3), outcome).await;
+    assert_eq!(settled.accepted, Mask::first(3));
+    assert_eq!(bench.depth().await, 5);
 }

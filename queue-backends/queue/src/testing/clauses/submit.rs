@@ -101,6 +101,25 @@ pub async fn a_user_brings_any_id_for_one_task(bench: Bench) {
     }
 }
 
+/// An id of one's own may be that of another block's member: it is no accident, and it goes first.
+pub async fn an_id_of_ones_own_goes_before_a_members(bench: Bench) {
+    let drone = bench.drone("d").await;
+    let block = bench.accept(&bench.many("a", 6)).await;
+    let id = block.task(5);
+    let own = crate::Block { id: BlockId(id.0), ..bench.block("b", &["\"own\""]) };
+    match bench.submit(&own).await {
+        Submitted::Accepted => {
+            assert_eq!(bench.detail(id).await.expect("kept").payload, "\"own\"");
+            drone.complete(&drone.take("b").await).await;
+        }
+        Submitted::Conflict { holder } => assert_eq!(holder, id),
+        other => panic!("{other:?}"),
+    }
+    let tasks = drone.pump("a", 9).await;
+    assert_eq!((tasks.len(), &*tasks[5].payload), (6, &b"5"[..]), "the block is as it was");
+    drone.complete(&tasks[5]).await;
+}
+
 /// A block of several members has an id that ends in 16 zero bits: its members' ids follow from it.
 pub async fn a_block_of_several_needs_an_id_with_room_for_ordinals(bench: Bench) {
     let id: BlockId = "018f0000-0000-7000-8000-000000000005".parse().expect("a UUID");

@@ -30,10 +30,15 @@ impl Store {
     }
 
     fn renew(&mut self, beat: &Beat) {
+        self.beats += 1;
         let before = self.drones.get(&beat.drone);
         let row = DroneRow {
             queue: beat.queue.clone(),
-            number: before.map_or(1, |row| row.number + 1),
+            number: if self.has_bug(Bug::BeatsFromOne) {
+                before.map_or(1, |row| row.number + 1)
+            } else {
+                self.beats
+            },
             ttl: beat.ttl,
             beat_at: self.now,
             facts: beat.facts.clone(),
@@ -49,7 +54,7 @@ impl Store {
                 // No room for the postback of one that shall be cancelled: it waits for a rescue.
                 let _ = self.step(|store| {
                     let postback = store.end(claim, key, &Outcome::Release);
-                    store.bear(postback.as_slice())
+                    store.post(postback.as_slice())
                 });
             }
         }
@@ -72,7 +77,7 @@ impl Store {
             phantoms: mine.iter().filter(|claim| !beat.held.contains(claim)).copied().collect(),
             cancel: cancel.into_iter().map(|key| key.0.task(key.1)).collect(),
             paused: types.filter(|t| self.is_paused(&beat.queue, t)).cloned().collect(),
-            drain: self.drones[&beat.drone].drain,
+            drain: self.drones.get(&beat.drone).is_some_and(|row| row.drain),
         }
     }
 
@@ -115,6 +120,6 @@ impl Store {
             return Ok(());
         };
         let postback = self.leave(key, ended, worker);
-        self.bear(postback.as_slice())
+        self.post(postback.as_slice())
     }
 }

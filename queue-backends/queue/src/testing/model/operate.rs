@@ -99,7 +99,7 @@ impl Store {
             (Act::Retry, State::Scheduled) => {
                 let now = self.now;
                 let task = self.tasks.get_mut(&key).expect("found above");
-                (task.run_at, task.state) = (now, State::Available);
+                (task.run_at, task.state, task.ripe) = (now, State::Available, false);
                 Ok(())
             }
             (Act::Retry, State::Discarded | State::Cancelled) => self.revive(key),
@@ -110,7 +110,7 @@ impl Store {
 
     fn stop_and_post(&mut self, key: Key, ended: State, why: &str) -> Result<(), Rejection> {
         let postback: Option<Block> = self.stop(key, ended, why);
-        self.bear(postback.as_slice())
+        self.post(postback.as_slice())
     }
 
     /// Brings a task back from its end: within the capacity, and if nobody took its key.
@@ -125,7 +125,7 @@ impl Store {
         let now = self.now;
         let task = self.tasks.get_mut(&key).expect("the caller looked");
         (task.attempts, task.losses, task.interruptions, task.suspect) = (0, 0, 0, 0);
-        (task.state, task.run_at) = (State::Available, now);
+        (task.state, task.run_at, task.ripe) = (State::Available, now, false);
         (task.finished_at, task.result, task.worker) = (None, None, None);
         Ok(())
     }

@@ -61,10 +61,11 @@ impl Store {
 
     /// A drone that pumps before it beats must be found when it is lost.
     fn know(&mut self, pump: &Pump) {
-        let beat_at = self.now;
+        self.beats += 1;
+        let (beat_at, number) = (self.now, self.beats);
         self.drones.entry(pump.drone).or_insert_with(|| DroneRow {
             queue: pump.queue.clone(),
-            number: 0,
+            number,
             ttl: DEFAULT_TTL,
             beat_at,
             facts: DroneFacts::default(),

@@ -66,7 +66,7 @@ impl Store {
         if let Outcome::Complete { submit, .. } = outcome {
             self.bear(submit)?;
         }
-        self.bear(&postbacks)
+        self.post(&postbacks)
     }
 
     pub(super) fn end(&mut self, claim: ClaimId, key: Key, outcome: &Outcome) -> Option<Block> {

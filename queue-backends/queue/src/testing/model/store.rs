@@ -34,6 +34,8 @@ pub(super) struct Task {
     pub created_at: Timestamp,
 
     pub state: State,
+    /// Available since its moment came, not since somebody said so.
+    pub ripe: bool,
     pub run_at: Timestamp,
     /// Under which it was handed out last, as long as that claim may settle it.
     pub claim: Option<ClaimId>,
@@ -87,6 +89,10 @@ pub(super) struct Store {
     pub claims: BTreeMap<ClaimId, Incarnation>,
     pub drones: BTreeMap<Incarnation, DroneRow>,
     pub submitted: u64,
+    /// What `submitted` was when this step began.
+    pub begun: u64,
+    /// Beats of all drones together: a drone that was forgotten and comes back must not look silent.
+    pub beats: u64,
     pub now: Timestamp,
     pub prefer: BTreeSet<TaskId>,
     pub told: BTreeSet<Key>,
@@ -122,9 +128,11 @@ impl Store {
     /// Every step begins here: what is due becomes available.
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.now = now;
+        self.submitted += 1;
+        self.begun = self.submitted;
         for task in self.tasks.values_mut() {
             if task.state == State::Scheduled && task.run_at <= now {
-                task.state = State::Available;
+                (task.state, task.ripe) = (State::Available, true);
             }
         }
     }
@@ -179,6 +187,7 @@ impl Store {
     pub(super) fn wait(&mut self, key: Key, run_at: Timestamp, state: State) {
         let task = self.tasks.get_mut(&key).expect("the caller looked");
         (task.run_at, task.state, task.claim, task.worker) = (run_at, state, None, None);
+        task.ripe = false;
     }
 
     /// Ends a task, and answers the postback that goes with it.
@@ -207,8 +216,9 @@ impl Store {
         });
     }
 
-    /// When the next task that is not due is.
-    pub(super) fn waiting_since(&self, now: Timestamp) -> Option<Timestamp> {
-        self.tasks.values().filter(|t| t.state == State::Scheduled && t.run_at > now).map(|t| t.run_at).min()
+    /// The latest moment that made a waiting task available.
+    pub(super) fn ripened(&self) -> Option<Timestamp> {
+        let ripe = self.tasks.values().filter(|task| task.ripe && task.state == State::Available);
+        ripe.map(|task| task.run_at).max()
     }
 }

@@ -13,10 +13,13 @@ use crate::{
 };
 
 /// What holds for a whole call.
+#[derive(Default)]
 struct Call {
     partial: bool,
     /// Made by a task's own ending, not by a submitter: intake does not bind it.
     born: bool,
+    /// Whether its blocks have no order among themselves, nor with others of the same step.
+    unordered: bool,
     /// Queues and types that refused a block of this call: they refuse what follows, so that what is
     /// accepted is a beginning.
     full: Vec<(QueueName, Option<TaskType>, Rejection)>,
@@ -24,12 +27,18 @@ struct Call {
 
 impl Store {
     pub(super) fn submit(&mut self, submission: &Submission) -> Vec<Submitted> {
-        self.take(&submission.blocks, Call { partial: submission.partial, born: false, full: Vec::new() })
+        self.take(&submission.blocks, Call { partial: submission.partial, ..Call::default() })
     }
 
     /// Submits what follows from an ending, or answers why not.
     pub(super) fn bear(&mut self, blocks: &[Block]) -> Result<(), Rejection> {
-        let answers = self.take(blocks, Call { partial: false, born: true, full: Vec::new() });
+        let answers = self.take(blocks, Call { born: true, ..Call::default() });
+        answers.iter().find_map(refusal).map_or(Ok(()), Err)
+    }
+
+    /// Submits the postbacks of an ending, or answers why not.
+    pub(super) fn post(&mut self, postbacks: &[Block]) -> Result<(), Rejection> {
+        let answers = self.take(postbacks, Call { born: true, unordered: true, ..Call::default() });
         answers.iter().find_map(refusal).map_or(Ok(()), Err)
     }
 
@@ -63,7 +72,7 @@ impl Store {
             store.check_key(block)?;
             let (room, rejection) = store.check_room(block, call);
             if room > 0 {
-                store.insert(block, room);
+                store.insert(block, room, call.unordered);
             }
             match rejection {
                 None => Ok(Submitted::Accepted),
@@ -150,7 +159,7 @@ impl Store {
             OnConflict::Skip => Err(Submitted::Skipped { holder }),
             OnConflict::Replace if state != State::Claimed => {
                 let postback = self.stop(key, State::Cancelled, "replaced by another task");
-                self.bear(postback.as_slice()).map_err(Submitted::Rejected)
+                self.post(postback.as_slice()).map_err(Submitted::Rejected)
             }
             OnConflict::Reject | OnConflict::Replace => Err(Submitted::Conflict { holder }),
         }
@@ -219,7 +228,7 @@ impl Store {
         (fits, refuses.map(|(reason, depth, limit)| Rejection::full(*reason, depth + fits, *limit)))
     }
 
-    fn insert(&mut self, block: &Block, size: usize) {
+    fn insert(&mut self, block: &Block, size: usize, unordered: bool) {
         let now = self.now;
         let run_at = match block.due {
             Due::Now => now,
@@ -227,7 +236,8 @@ impl Store {
             Due::At(moment) => moment,
         };
         let state = if run_at <= now { State::Available } else { State::Scheduled };
-        self.submitted += 1;
+        self.submitted += u64::from(!unordered);
+        let submitted = if unordered { self.begun } else { self.submitted };
         self.queues.entry(block.queue.clone()).or_default().types.entry(block.task_type.clone()).or_default();
         for ordinal in 0..size as u8 {
             let task = Task {
@@ -237,9 +247,10 @@ impl Store {
                 options: block.options.clone(),
                 payload: block.payloads.get(ordinal),
                 size,
-                submitted: self.submitted,
+                submitted,
                 created_at: now,
                 state,
+                ripe: false,
                 run_at,
                 claim: None,
                 settled: None,
