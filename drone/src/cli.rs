@@ -5,9 +5,11 @@ mod args;
 mod bench;
 mod call;
 mod completions;
+mod config;
 mod demo;
 mod drone;
 mod exit;
+mod init;
 mod out;
 mod queue;
 mod result;
@@ -63,6 +65,9 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Bench(bench::Args),
+    /// Looks at a drone's configuration.
+    #[command(subcommand)]
+    Config(config::Verb),
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
@@ -75,6 +80,7 @@ enum Verb {
     Submit(submit::Args),
     Task(task::Args),
     Version(version::Args),
+    Init(init::Args),
 }
 
 /// What a verb works with.
@@ -172,6 +178,7 @@ async fn conclude(verb: Verb, world: &World) -> Exit {
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Bench(args) => bench::run(args, world).await,
+        Verb::Config(verb) => config::run(verb, world),
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
         Verb::Demo(args) => demo::run(args, world).await,
@@ -182,6 +189,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Submit(args) => submit::run(args, world).await,
         Verb::Task(args) => task::run(args, world).await,
         Verb::Version(args) => version::run(&args, world),
+        Verb::Init(args) => init::run(&args, world),
     }
 }
 

@@ -100,6 +100,7 @@ async fn hang_in_a_transaction(path: &Path) {
         application: skep_migrations::SQLITE_APPLICATION,
         migrations: skep_migrations::SQLITE,
         allow_network: false,
+        check: false,
     };
     let (db, note) = (Db::open(config).unwrap(), path.with_extension("note"));
     let hung = db.write(move |db| {
