@@ -184,6 +184,29 @@ async fn what_was_refused_is_not_in_the_file() {
     assert_eq!(count(&path, "lanes"), 1, "a refused type was stored");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shares_a_commit_with_a_mistake_does_not_suffer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
+    let bench = Bench::new(common::open(path.clone(), &clock), clock);
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let bench = bench.clone();
+        calls.spawn(async move {
+            if n % 10 == 0 {
+                let retention = Setting::Retention(Duration::ZERO);
+                let refused = bench.backend.set(QueueName::default(), Some(kind("a")), retention).await;
+                assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+            } else {
+                bench.accept(&bench.many("a", 3)).await;
+            }
+        });
+    }
+    calls.join_all().await;
+    assert_eq!(bench.depth().await, 180 * 3);
+    common::assert_sound(&path);
+}
+
 #[tokio::test]
 async fn a_queue_with_faults_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
