@@ -1,16 +1,36 @@
 //! The skep command: one verb per file, each of which parses, calls and prints. Data goes to stdout, talk
 //! to stderr.
 
+mod args;
 mod bench;
+mod call;
+mod completions;
 mod drone;
 mod exit;
+mod out;
+mod queue;
+mod result;
+mod status;
+mod submit;
+mod task;
+mod version;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, BufRead, BufReader},
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use clap::{Parser, Subcommand};
+use skep_queue::{
+    Backend, Clock, Random,
+    clock::{SystemClock, SystemRandom},
+};
 
-use crate::backend::Backends;
+use crate::{backend::Backends, client::Client};
 pub(crate) use exit::{Exit, Failed};
+pub(crate) use out::{Form, Out};
 
 /// The queue of whoever names none: a file in the working folder.
 pub(crate) const DEFAULT_BACKEND: &str = "sqlite:./skep.db";
@@ -45,12 +65,72 @@ enum Verb {
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
+    Call(call::Args),
+    Completions(completions::Args),
+    Queue(queue::Args),
+    Result(result::Args),
+    Status(status::Args),
+    Submit(submit::Args),
+    Task(task::Args),
+    Version(version::Args),
 }
 
 /// What a verb works with.
 pub(crate) struct World {
     pub(crate) common: Common,
     pub(crate) backends: Backends,
+    pub(crate) out: Out,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    /// For the one verb that reads it.
+    input: Mutex<Option<Input>>,
+}
+
+/// What is piped in.
+pub(crate) type Input = Box<dyn BufRead + Send>;
+
+impl World {
+    fn new(common: Common, backends: Backends, out: Out, input: Input) -> Self {
+        let input = Mutex::new(Some(input));
+        Self { common, backends, out, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), input }
+    }
+
+    /// The backend, for a verb that brings something: it may come into being here.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failed> {
+        let url = &self.common.backend;
+        self.backends.check(url).map_err(|why| Failed::new(Exit::Usage, why))?;
+        self.backends.open(url).await.map_err(|why| Failed::new(Exit::Unreachable, why))
+    }
+
+    /// The backend, for a verb that only looks: it must be there.
+    pub(crate) async fn existing(&self) -> Result<Arc<dyn Backend>, Failed> {
+        if let Some(path) = self.common.backend.strip_prefix("sqlite:")
+            && let path = path.strip_prefix("//").unwrap_or(path)
+            && !path.is_empty()
+            && !Path::new(path).exists()
+        {
+            let why = format!("no queue at {path} yet: submit a task first, or name another with --backend");
+            return Err(Failed::new(Exit::Unreachable, why));
+        }
+        self.open().await
+    }
+
+    /// A client of a backend.
+    pub(crate) fn client(&self, backend: Arc<dyn Backend>) -> Client {
+        Client::new(backend, self.clock.clone(), self.random.clone())
+    }
+
+    /// Standard input, once.
+    pub(crate) fn input(&self) -> Input {
+        let input = self.input.lock().unwrap_or_else(PoisonError::into_inner).take();
+        input.unwrap_or_else(|| Box::new(io::empty()))
+    }
+
+    /// Now, where the user is.
+    pub(crate) fn local_now(&self) -> jiff::Zoned {
+        let now = jiff::Timestamp::from_microsecond(self.clock.now().micros()).unwrap_or_default();
+        now.to_zoned(jiff::tz::TimeZone::system())
+    }
 }
 
 /// Runs the command, with the backends that the program knows.
@@ -67,10 +147,22 @@ pub fn main(backends: Backends) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failed::new(Exit::Failed, format!("no runtime: {error}")).report(),
     };
-    let world = World { common: args.common, backends };
-    match runtime.block_on(run(args.verb, &world)) {
-        Ok(exit) => exit.into(),
-        Err(failed) => failed.report(),
+    let out = Out::real(&args.common);
+    let world = World::new(args.common, backends, out, Box::new(BufReader::new(io::stdin())));
+    runtime.block_on(conclude(args.verb, &world)).into()
+}
+
+/// Runs a verb to its exit code; nothing is left unsaid.
+async fn conclude(verb: Verb, world: &World) -> Exit {
+    let ended = run(verb, world).await;
+    // What was said before an error comes before it.
+    let said = world.out.finish();
+    match ended.and_then(|exit| said.map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(failed) => {
+            world.out.talk(format!("error: {}", failed.text()));
+            failed.exit()
+        }
     }
 }
 
@@ -78,5 +170,16 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Bench(args) => bench::run(args, world).await,
         Verb::Drone(verb) => drone::run(verb, world).await,
+        Verb::Call(args) => call::run(args, world).await,
+        Verb::Completions(args) => completions::run(&args, world),
+        Verb::Queue(args) => queue::run(args, world).await,
+        Verb::Result(args) => result::run(args, world).await,
+        Verb::Status(args) => status::run(&args, world).await,
+        Verb::Submit(args) => submit::run(args, world).await,
+        Verb::Task(args) => task::run(args, world).await,
+        Verb::Version(args) => version::run(&args, world),
     }
 }
+
+#[cfg(test)]
+mod tests;

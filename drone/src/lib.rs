@@ -6,6 +6,7 @@ mod beat;
 pub mod bench;
 pub mod builder;
 pub mod cli;
+pub mod client;
 pub mod config;
 mod dispatch;
 pub mod drone;
@@ -21,6 +22,7 @@ pub mod spec;
 pub mod worker;
 
 pub use builder::{Builder, Settings};
+pub use client::{Client, NewTask};
 pub use drone::{Drone, Error, Life, Report, Stopper};
 pub use local::{Config as LocalConfig, Durability};
 pub use worker::handler::{Context, HandlerError, HandlerWorker};

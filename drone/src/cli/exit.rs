@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::client;
+
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -36,7 +38,24 @@ impl Failed {
         Self { exit, text: text.into() }
     }
 
-    /// Says it on stderr.
+    /// With a line on what it means here.
+    #[must_use]
+    pub(crate) fn note(mut self, text: impl AsRef<str>) -> Self {
+        self.text.push('\n');
+        self.text.push_str(text.as_ref());
+        self
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What the user reads.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Says it on stderr, before there is an [`Out`](super::out::Out).
     #[expect(clippy::print_stderr, reason = "errors are talk, and the command's to say")]
     pub(crate) fn report(self) -> ExitCode {
         eprintln!("error: {}", self.text);
@@ -57,5 +76,26 @@ impl From<skep_queue::Error> for Failed {
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+impl From<client::Error> for Failed {
+    fn from(error: client::Error) -> Self {
+        let exit = match &error {
+            client::Error::Rejected(_) => Exit::Rejected,
+            client::Error::Conflict { .. } => Exit::Conflict,
+            client::Error::Queue(error) => return error.clone().into(),
+            client::Error::TimedOut { .. } => Exit::TimedOut,
+            client::Error::Failed { .. } => Exit::Failed,
+            client::Error::NotFound { .. } => Exit::NotFound,
+        };
+        let failed = Self::new(exit, error.to_string());
+        match error {
+            client::Error::TimedOut { id } => failed.note(format!("ask again with: skep result {id} --wait")),
+            client::Error::NotFound { .. } => {
+                failed.note("it was never submitted here, or ended longer ago than its queue's retention")
+            }
+            _ => failed,
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     backend::Backends,
     builder::Builder,
     drone::{self, Drone},
-    worker::{Deps, ExecWorker, ProcessWorker, Worker},
+    worker::{ExecWorker, ProcessWorker, Worker},
 };
 
 /// Why a configured drone could not be built.
@@ -29,22 +29,21 @@ pub enum BuildError {
 }
 
 impl Config {
-    /// Opens the backends and builds the drone; its processes start at once. `incarnation` marks them, see
-    /// [`crate::worker::leftovers`].
+    /// Opens the backends and builds the drone.
     ///
     /// A backend that is merely out of reach must open, and answer `Unavailable`: a drone starts without
     /// its queue.
     ///
     /// # Errors
     /// When a backend cannot be opened.
-    pub async fn build(self, backends: &Backends, incarnation: &str) -> Result<Drone, BuildError> {
+    pub async fn build(self, backends: &Backends) -> Result<Drone, BuildError> {
         let queues = open(&self.queues, backends).await?;
         let mut builder = Drone::builder().name(self.name).life(self.life).local(self.local);
         for (queue, backend) in self.queues.iter().zip(queues) {
             builder = builder.queue(queue.label(), queue.name.clone(), backend);
         }
         for worker in self.workers {
-            builder = worker.build(builder, incarnation);
+            builder = worker.build(builder);
         }
         Ok(builder.build()?)
     }
@@ -76,9 +75,8 @@ impl QueueConfig {
 }
 
 impl WorkerConfig {
-    fn build(self, builder: Builder, incarnation: &str) -> Builder {
-        let (clock, random) = builder.clocks();
-        let deps = Deps { clock, random, tracker: builder.tracker(), incarnation: incarnation.to_owned() };
+    fn build(self, builder: Builder) -> Builder {
+        let deps = builder.deps();
         let worker: Arc<dyn Worker> = match self.run {
             RunConfig::Process(config) => Arc::new(ProcessWorker::new(config, self.launch, &self.name, deps)),
             RunConfig::Exec(config) => Arc::new(ExecWorker::new(config, self.launch, &self.name, deps)),

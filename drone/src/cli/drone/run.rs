@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use skep_queue::{Incarnation, clock::SystemRandom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::FileArgs;
@@ -11,7 +10,7 @@ use crate::{
     config::BuildError,
     drone::{Drone, Error, Report, Stopper},
     log,
-    worker::leftovers::{self, Keeper},
+    worker::leftovers,
 };
 
 #[derive(Debug, clap::Args)]
@@ -34,19 +33,11 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let file = config.local.path.clone();
     // Before the first process: a stop that comes while they start is a stop, too.
     let signals = Signals::new().map_err(|error| Failed::new(Exit::Failed, error.to_string()))?;
-    let incarnation = Incarnation::new(&SystemRandom).to_string();
-    let _keeper = keep(&incarnation);
-    let drone = config.build(&world.backends, &incarnation).await.map_err(failed)?;
-    report(until_stopped(drone, signals).await?, file)
-}
-
-/// Sees to it that no process outlives the drone.
-fn keep(incarnation: &str) -> Option<Keeper> {
-    let keeper = Keeper::start(incarnation);
     if let Err(error) = leftovers::adopt_orphans() {
         tracing::warn!(%error, "what workers leave behind cannot be reaped");
     }
-    keeper.inspect_err(|error| tracing::warn!(%error, "what workers start may outlive a crash")).ok()
+    let drone = config.build(&world.backends).await.map_err(failed)?;
+    report(until_stopped(drone, signals).await?, file)
 }
 
 struct Signals {

@@ -1,0 +1,167 @@
+//! What a verb says: data on stdout, talk on stderr. Everything the command prints goes through here, so
+//! that nothing a task brought along can steer the terminal, and a pipe that is closed ends nothing badly.
+
+pub(super) mod text;
+mod views;
+
+use std::{
+    io::{self, BufWriter, IsTerminal, Write},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::{Common, Exit, Failed};
+pub(super) use views::{TaskJson, time};
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Only ids.
+    Quiet,
+}
+
+/// Where the command writes.
+pub(crate) struct Out {
+    data: Mutex<Data>,
+    talk: Mutex<Box<dyn Write + Send>>,
+    form: Form,
+    /// Columns of the terminal; none when data goes elsewhere.
+    width: Option<u16>,
+    bars: bool,
+}
+
+struct Data {
+    to: BufWriter<Box<dyn Write + Send>>,
+    failed: Option<io::Error>,
+}
+
+impl Out {
+    /// The process's own streams.
+    pub(crate) fn real(common: &Common) -> Self {
+        let width = io::stdout().is_terminal().then(|| Table::new().width().unwrap_or(80));
+        let bars = io::stderr().is_terminal() && !common.quiet;
+        Self { width, bars, ..Self::new(common, io::stdout(), io::stderr()) }
+    }
+
+    /// Streams that are no terminals.
+    pub(crate) fn new(
+        common: &Common,
+        data: impl Write + Send + 'static,
+        talk: impl Write + Send + 'static,
+    ) -> Self {
+        let form = match (common.json, common.quiet) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Quiet,
+            _ => Form::Table,
+        };
+        let data = Data { to: BufWriter::new(Box::new(data)), failed: None };
+        Self { data: Mutex::new(data), talk: Mutex::new(Box::new(talk)), form, width: None, bars: false }
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// One line of data for people or scripts.
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
+        self.write(&text::line(text.as_ref()));
+    }
+
+    /// One line of JSON.
+    pub(crate) fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(json) => self.raw_json(&json),
+            Err(error) => self.fail(io::Error::other(error)),
+        }
+    }
+
+    /// JSON text that exists already, on one line.
+    pub(crate) fn raw_json(&self, json: &str) {
+        self.write(&text::json(json));
+    }
+
+    /// Bytes as they are: what a program prints for another.
+    pub(crate) fn raw(&self, bytes: &[u8]) {
+        let mut data = self.data();
+        if data.failed.is_none()
+            && let Err(error) = data.to.write_all(bytes)
+        {
+            data.failed = Some(error);
+        }
+    }
+
+    /// A table: as wide as the terminal, a line a row; elsewhere as wide as it wants to be.
+    pub(crate) fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_truncation_indicator("…").force_no_tty();
+        table.set_header(header.iter().map(|name| name.to_uppercase()));
+        match self.width {
+            Some(width) => {
+                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            }
+            None => {
+                table.set_content_arrangement(ContentArrangement::Disabled);
+            }
+        }
+        for cells in rows {
+            let mut row = comfy_table::Row::from(cells.iter().map(|cell| text::line(cell)));
+            row.max_height(1);
+            table.add_row(row);
+        }
+        for line in table.lines() {
+            self.write(line.trim_end().strip_prefix(' ').unwrap_or_default());
+        }
+    }
+
+    /// Talk: what happened, what to do next. Not for scripts.
+    pub(crate) fn talk(&self, text: impl AsRef<str>) {
+        let mut to = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in text.as_ref().lines() {
+            // There is nobody left to tell that stderr is gone.
+            let _ = writeln!(to, "{}", text::line(line));
+        }
+    }
+
+    /// A counter that moves on a terminal, and is silent elsewhere.
+    pub(crate) fn bar(&self, what: &str) -> ProgressBar {
+        if !self.bars {
+            return ProgressBar::hidden();
+        }
+        let template = format!("{{spinner}} {{human_pos}} {what} in {{elapsed}} ({{per_sec}})");
+        let style =
+            ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style)
+    }
+
+    /// Ends the output.
+    pub(crate) fn finish(&self) -> Result<(), Failed> {
+        let mut data = self.data();
+        let flushed = data.to.flush();
+        match data.failed.take().or(flushed.err()) {
+            // Whoever read has seen enough; what the verb did is done.
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Some(error) => Err(Failed::new(Exit::Failed, format!("cannot write the output: {error}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, line: &str) {
+        self.raw(line.as_bytes());
+        self.raw(b"\n");
+    }
+
+    fn fail(&self, error: io::Error) {
+        self.data().failed.get_or_insert(error);
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
