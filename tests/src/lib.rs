@@ -2,4 +2,9 @@
 //! it cannot falsify, and the checker of what skep promises.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod house;
+pub mod journal;
+pub mod plan;
+pub mod witness;
+pub mod work;
