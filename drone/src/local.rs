@@ -12,6 +12,7 @@
 mod ballast;
 mod codec;
 mod file;
+mod held;
 mod recover;
 mod select;
 mod state;
@@ -27,8 +28,8 @@ use skep_queue::{Claimed, Clock, Incarnation, TaskId, TaskType};
 use skep_sqlite::{Db, Error};
 use tokio::sync::Notify;
 
+pub(crate) use held::Parcel;
 pub(crate) use recover::Leftover;
-pub(crate) use state::Parcel;
 
 use crate::{
     policy::Decision,

@@ -9,7 +9,7 @@ use skep_queue::{
 };
 use skep_sqlite::Error;
 
-use super::state::{Chain, Held};
+use super::held::{Chain, Held};
 
 /// What a held row says of its members, apart from who they are.
 #[derive(Serialize, Deserialize)]

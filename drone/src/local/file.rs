@@ -6,7 +6,7 @@ use skep_sqlite::{Connection, Db, Error, Sharing, params};
 use super::{
     Config, Durability,
     codec::{Head, pack, pack_outcome},
-    state::{Flush, Held, Trash},
+    held::{Flush, Held, Trash},
 };
 
 /// A held row, ready to be written.

@@ -8,7 +8,8 @@ use skep_sqlite::{Connection, Db, Error, OptionalExtension, Row};
 
 use super::{
     codec::{self, Head},
-    state::{Held, State},
+    held::Held,
+    state::State,
 };
 use crate::{spec::Specs, worker::Task};
 

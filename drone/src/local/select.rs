@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use skep_queue::{Cause, ClaimId, Failure, Mask, Outcome, TaskId, TaskType};
 
-use super::state::State;
+use super::{held::Held, state::State};
 use crate::{
     policy::OnLeaseLost,
     spec::Specs,
@@ -158,8 +158,7 @@ impl State {
 
     /// Hands back what waits here since `age`; says whether anything did.
     pub(super) fn hand_back(&mut self, now: Duration, age: Duration) -> bool {
-        let old =
-            |held: &&super::state::Held| !held.buffered.is_empty() && now.saturating_sub(held.since) >= age;
+        let old = |held: &&Held| !held.buffered.is_empty() && now.saturating_sub(held.since) >= age;
         let old: Vec<_> = self.held.values().filter(old).map(|held| (held.key, held.buffered)).collect();
         for (key, members) in &old {
             self.give_up(*key, *members, Some(Outcome::Release));
@@ -169,7 +168,7 @@ impl State {
 
     /// Claims that are another drone's now: what waits is dropped, what runs goes on or is stopped.
     pub(crate) fn lose(&mut self, claims: &[ClaimId], specs: &Specs) -> usize {
-        let lost = |held: &&super::state::Held| claims.contains(&held.claimed.claim);
+        let lost = |held: &&Held| claims.contains(&held.claimed.claim);
         let lost: Vec<_> = self.held.values().filter(lost).map(|held| (held.key, held.buffered)).collect();
         self.stop_leaseless(specs, |key| lost.iter().any(|(lost, _)| *lost == key));
         for (key, members) in &lost {

@@ -1,0 +1,72 @@
+//! What a test wants of its drone: handed over as JSON in the environment.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Holds the plan of a test drone.
+pub const VARIABLE: &str = "SKEP_TEST_PLAN";
+
+/// A drone to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// The file of the global queue.
+    pub queue: PathBuf,
+    /// The drone's own file.
+    pub local: PathBuf,
+    /// Where handlers write down what they do.
+    pub journal: PathBuf,
+    /// In-process tasks at once.
+    pub hands: usize,
+    /// Processes for tasks of type `child`.
+    pub children: usize,
+    /// Tasks held per hand.
+    pub prefetch: usize,
+    /// See `skep_drone::Life`.
+    pub ttl: Duration,
+    /// See `skep_drone::Life`.
+    pub beat: Duration,
+    /// See `skep_drone::Life`.
+    pub grace: Duration,
+    /// See `skep_drone::Life`.
+    pub parting: Duration,
+    /// Bytes of ballast beside the local file.
+    pub ballast: u64,
+    /// One call in so many goes wrong, in each of the ways there are; 0 for none.
+    pub faults: u32,
+    /// For those.
+    pub seed: u64,
+}
+
+/// What one task shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Job {
+    /// Sleep so long.
+    pub millis: u64,
+    /// Take the whole drone down.
+    pub abort: bool,
+    /// Fail for good.
+    pub fail: bool,
+}
+
+/// What a test drone says on stdout, a line each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// The queue has heard its first beat.
+    Ready,
+    /// It is cut off from the queue, as it was told.
+    Down,
+    /// It is not any more.
+    Up,
+    /// It is about to exit.
+    Ended {
+        /// Outcomes that the queue has not taken.
+        unreported: usize,
+        /// Runs that were cut short.
+        interrupted: usize,
+    },
+}
