@@ -6,6 +6,7 @@ mod bench;
 mod call;
 mod completions;
 mod config;
+mod demo;
 mod drone;
 mod exit;
 mod init;
@@ -30,7 +31,7 @@ use skep_queue::{
     clock::{SystemClock, SystemRandom},
 };
 
-use crate::{backend::Backends, client::Client};
+use crate::{backend::Backends, client::Client, config::Url};
 pub(crate) use exit::{Exit, Failed};
 pub(crate) use out::{Form, Out};
 
@@ -51,7 +52,7 @@ struct Args {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The queue's URL.
-    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = DEFAULT_BACKEND, value_name = "URL")]
+    #[arg(long, global = true, env = "SKEP_BACKEND", hide_env_values = true, default_value = DEFAULT_BACKEND, value_name = "URL")]
     pub(crate) backend: String,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
@@ -72,6 +73,7 @@ enum Verb {
     Drone(drone::Verb),
     Call(call::Args),
     Completions(completions::Args),
+    Demo(demo::Args),
     Queue(queue::Args),
     Result(result::Args),
     Status(status::Args),
@@ -105,7 +107,8 @@ impl World {
     pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failed> {
         let url = &self.common.backend;
         self.backends.check(url).map_err(|why| Failed::new(Exit::Usage, why))?;
-        self.backends.open(url).await.map_err(|why| Failed::new(Exit::Unreachable, why))
+        let redacted = |why: String| Failed::new(Exit::Unreachable, Url::new(url).redact(&why));
+        self.backends.open(url).await.map_err(redacted)
     }
 
     /// The backend, for a verb that only looks: it must be there.
@@ -178,6 +181,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Config(verb) => config::run(verb, world),
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
+        Verb::Demo(args) => demo::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,

@@ -9,8 +9,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 
 use super::{Common, Exit, Failed};
@@ -115,6 +115,10 @@ impl Out {
             row.max_height(1);
             table.add_row(row);
         }
+        // An id that is cut is none.
+        if let Some(first) = table.column_mut(0) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
+        }
         for line in table.lines() {
             self.write(line.trim_end().strip_prefix(' ').unwrap_or_default());
         }
@@ -122,6 +126,8 @@ impl Out {
 
     /// Talk: what happened, what to do next. Not for scripts.
     pub(crate) fn talk(&self, text: impl AsRef<str>) {
+        // What was printed before it is read before it.
+        let _ = self.data().to.flush();
         let mut to = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         for line in text.as_ref().lines() {
             // There is nobody left to tell that stderr is gone.
@@ -137,7 +143,17 @@ impl Out {
         let template = format!("{{spinner}} {{human_pos}} {what} in {{elapsed}} ({{per_sec}})");
         let style =
             ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        ProgressBar::new_spinner().with_style(style)
+        // Also when an error ends the verb.
+        ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear)
+    }
+
+    /// Gives a counter its end, once that is known: from then on it is a bar.
+    pub(crate) fn measure(bar: &ProgressBar, total: u64) {
+        let template = "{wide_bar} {human_pos}/{human_len} in {elapsed} ({per_sec})";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.set_length(total);
     }
 
     /// Ends the output.
