@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -170,19 +171,18 @@ fn the_second_signal_cuts_short_and_the_exit_code_says_so() {
     let config = "[workers.slow]\nkill_after = \"100ms\"\nrun.exec = [\"sh\", \"-c\", \"touch began; exec sleep 600\"]\n";
     let place = Place::new(config);
     assert_eq!(code(&place.skep(&["submit", "slow", "1"])), 0);
-    let drone = place.start();
+    let mut drone = place.start();
+    let mut log = BufReader::new(drone.stderr.take().unwrap());
     place.wait_for_file("began");
     signal(&drone);
-    // Two signals of one kind that come at once are one.
-    place.wait_for("it drains", || place.skep(&["drone", "list", "--json"]).status.success());
-    std::thread::sleep(Duration::from_millis(300));
+    // Two signals of one kind that come at once are one: so wait until the first was heard.
+    let heard = log.by_ref().lines().find(|line| line.as_ref().is_ok_and(|line| line.contains("draining")));
+    assert!(heard.is_some());
     signal(&drone);
-    let ended = drone.wait_with_output().unwrap();
-    assert_eq!(code(&ended), 1, "{ended:?}");
-    assert!(
-        text(&ended.stderr).contains("error: runs cut short: 1; their tasks are the queue's again"),
-        "{ended:?}"
-    );
+    let mut said = String::new();
+    log.read_to_string(&mut said).unwrap();
+    assert_eq!(drone.wait().unwrap().code(), Some(1), "{said}");
+    assert!(said.contains("error: runs cut short: 1; their tasks are the queue's again"), "{said}");
     assert_eq!(place.states(), ["available"]);
 }
 
