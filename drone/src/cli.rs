@@ -7,6 +7,7 @@ mod call;
 mod completions;
 mod drone;
 mod exit;
+mod man;
 mod out;
 mod queue;
 mod result;
@@ -67,6 +68,7 @@ enum Verb {
     Drone(drone::Verb),
     Call(call::Args),
     Completions(completions::Args),
+    Man(man::Args),
     Queue(queue::Args),
     Result(result::Args),
     Status(status::Args),
@@ -173,6 +175,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
+        Verb::Man(args) => man::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
         Verb::Status(args) => status::run(&args, world).await,

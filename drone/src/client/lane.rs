@@ -71,7 +71,7 @@ impl Lane {
             let lane = self.clone();
             self.0.tracker.spawn(async move { lane.drive().await });
         }
-        let gone = || Error::Queue(QueueError::Unavailable("the runtime is shutting down".into()));
+        let gone = || Error::Queue(QueueError::Unavailable("the call ended without an answer".into()));
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
