@@ -80,6 +80,7 @@ impl Lane {
         loop {
             let passengers = self.board();
             if passengers.is_empty() {
+                // It left in good order, and another may be driving by now.
                 return std::mem::forget(crash);
             }
             self.ride(passengers).await;
