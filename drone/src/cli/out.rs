@@ -106,6 +106,8 @@ impl Out {
 
     /// Talk: what happened, what to do next. Not for scripts.
     pub(crate) fn talk(&self, text: impl AsRef<str>) {
+        // What was printed before it is read before it.
+        let _ = self.data().to.flush();
         let mut to = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         for line in text.as_ref().lines() {
             // There is nobody left to tell that stderr is gone.
@@ -123,6 +125,15 @@ impl Out {
             ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
         // Also when an error ends the verb.
         ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear)
+    }
+
+    /// Gives a counter its end, once that is known: from then on it is a bar.
+    pub(crate) fn measure(bar: &ProgressBar, total: u64) {
+        let template = "{wide_bar} {human_pos}/{human_len} in {elapsed} ({per_sec})";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.set_length(total);
     }
 
     /// Ends the output.
