@@ -10,6 +10,7 @@ mod demo;
 mod drone;
 mod exit;
 mod init;
+mod man;
 mod out;
 mod queue;
 mod result;
@@ -52,7 +53,15 @@ struct Args {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The queue's URL.
-    #[arg(long, global = true, env = "SKEP_BACKEND", hide_env_values = true, default_value = DEFAULT_BACKEND, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "SKEP_BACKEND",
+        // It may hold a password.
+        hide_env_values = true,
+        default_value = DEFAULT_BACKEND,
+        value_name = "URL"
+    )]
     pub(crate) backend: String,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
@@ -65,22 +74,23 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Bench(bench::Args),
+    Call(call::Args),
+    Completions(completions::Args),
     /// Looks at a drone's configuration.
     #[command(subcommand)]
     Config(config::Verb),
+    Demo(demo::Args),
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
-    Call(call::Args),
-    Completions(completions::Args),
-    Demo(demo::Args),
+    Init(init::Args),
+    Man(man::Args),
     Queue(queue::Args),
     Result(result::Args),
     Status(status::Args),
     Submit(submit::Args),
     Task(task::Args),
     Version(version::Args),
-    Init(init::Args),
 }
 
 /// What a verb works with.
@@ -178,18 +188,19 @@ async fn conclude(verb: Verb, world: &World) -> Exit {
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Bench(args) => bench::run(args, world).await,
-        Verb::Config(verb) => config::run(verb, world),
-        Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
-        Verb::Demo(args) => demo::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
+        Verb::Config(verb) => config::run(verb, world),
+        Verb::Demo(args) => demo::run(args, world).await,
+        Verb::Drone(verb) => drone::run(verb, world).await,
+        Verb::Init(args) => init::run(&args, world),
+        Verb::Man(args) => man::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
         Verb::Status(args) => status::run(&args, world).await,
         Verb::Submit(args) => submit::run(args, world).await,
         Verb::Task(args) => task::run(args, world).await,
         Verb::Version(args) => version::run(&args, world),
-        Verb::Init(args) => init::run(&args, world),
     }
 }
 

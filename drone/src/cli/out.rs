@@ -1,6 +1,7 @@
 //! What a verb says: data on stdout, talk on stderr. Everything the command prints goes through here, so
 //! that nothing a task brought along can steer the terminal, and a pipe that is closed ends nothing badly.
 
+mod table;
 pub(super) mod text;
 mod views;
 
@@ -9,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 
@@ -97,31 +98,10 @@ impl Out {
         }
     }
 
-    /// A table: as wide as the terminal, a line a row; elsewhere as wide as it wants to be.
+    /// A table for people.
     pub(crate) fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_truncation_indicator("…").force_no_tty();
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
-        match self.width {
-            Some(width) => {
-                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-            }
-            None => {
-                table.set_content_arrangement(ContentArrangement::Disabled);
-            }
-        }
-        for cells in rows {
-            let mut row = comfy_table::Row::from(cells.iter().map(|cell| text::line(cell)));
-            row.max_height(1);
-            table.add_row(row);
-        }
-        // An id that is cut is none.
-        if let Some(first) = table.column_mut(0) {
-            first.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        for line in table.lines() {
-            self.write(line.trim_end().strip_prefix(' ').unwrap_or_default());
-        }
+        let lines = table::lines(header, rows.into_iter().collect(), self.width);
+        lines.iter().for_each(|line| self.write(line));
     }
 
     /// Talk: what happened, what to do next. Not for scripts.

@@ -118,6 +118,18 @@ async fn waiting_for_room_ends_in_time_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_short_the_wait_there_is_a_second_try() {
+    let backend = Told::new();
+    capacity(&backend, 0).await;
+    let client = client(&backend).on_full(OnFull::Wait(Duration::from_millis(700)));
+    let (answer, ()) = tokio::join!(client.submit(task(1)), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        capacity(&backend, 1).await;
+    });
+    assert!(answer.is_ok(), "a pause is longer than that, the time is not");
+}
+
+#[tokio::test(start_paused = true)]
 async fn partial_waiting_sends_only_the_rest_again() {
     let backend = Told::new();
     capacity(&backend, 2).await;

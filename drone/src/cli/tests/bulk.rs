@@ -54,6 +54,21 @@ async fn a_call_that_does_not_fit_leaves_nothing_unless_partial() {
 }
 
 #[tokio::test]
+async fn after_a_call_that_was_refused_there_is_none() {
+    let lines: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+    let table: [(&[&str], u64); 2] =
+        [(&["submit", "t", "-"], 8192), (&["submit", "t", "-", "--partial"], 12_000)];
+    for (words, depth) in table {
+        let desk = Desk::new();
+        desk.run(&["queue", "capacity", "default", "12000"]).await.ends(Exit::Ok);
+        let said = desk.pipe(words, &lines).await.ends(Exit::Rejected);
+        assert_eq!(desk.json(&["queue", "list"]).await[0]["depth"], depth, "the third would have fit");
+        assert!(said.talk.contains(&format!("{depth} tasks accepted so far")), "{}", said.talk);
+        assert_eq!(desk.backend.calls(), 2);
+    }
+}
+
+#[tokio::test]
 async fn files_list_tasks_with_options_of_their_own() {
     let desk = Desk::new();
     let folder = tempfile::tempdir().unwrap();

@@ -55,6 +55,7 @@ async fn a_dry_run_changes_nothing() {
     assert!(said.talk.contains("not done"), "{}", said.talk);
     assert!(desk.json(&["queue", "list"]).await.is_empty());
     desk.run(&["queue", "capacity", "q", "many"]).await.ends(Exit::Usage);
+    desk.run(&["queue", "max-payload", "q", "16777217"]).await.ends(Exit::Usage);
     desk.run(&["queue", "pause", "No Name"]).await.ends(Exit::Usage);
 }
 
@@ -79,6 +80,9 @@ async fn words_about_the_command() {
     let desk = Desk::new();
     assert!(desk.run(&["version"]).await.ends(Exit::Ok).out.contains("SQLite 3."));
     assert!(desk.run(&["completions", "bash"]).await.ends(Exit::Ok).out.contains("_skep"));
+    assert!(desk.run(&["man"]).await.ends(Exit::Ok).out.contains("skep"));
+    assert!(desk.run(&["man", "task", "list"]).await.ends(Exit::Ok).out.contains("cause:crashed"));
+    desk.run(&["man", "no-such"]).await.ends(Exit::NotFound);
     desk.run(&["completions", "cmd"]).await.ends(Exit::Usage);
     let said = desk.run(&["--backend", "wrong:x", "status"]).await;
     assert_eq!(said.exit, Exit::Usage as u8);

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -21,6 +21,7 @@ pub(crate) struct Told {
     model: Model,
     calls: AtomicUsize,
     losses: AtomicUsize,
+    panics: AtomicBool,
     /// Each call takes one.
     gate: Semaphore,
 }
@@ -35,6 +36,7 @@ impl Told {
             model: Model::new(clock),
             calls: AtomicUsize::new(0),
             losses: AtomicUsize::new(0),
+            panics: AtomicBool::new(false),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
         })
     }
@@ -47,6 +49,11 @@ impl Told {
     /// The next submits happen, but their answers are lost.
     pub(crate) fn lose_replies(&self, n: usize) {
         self.losses.store(n, Relaxed);
+    }
+
+    /// The next submit panics.
+    pub(super) fn panic_once(&self) {
+        self.panics.store(true, Relaxed);
     }
 
     /// Lets no submit through any more.
@@ -87,6 +94,7 @@ impl Queue for Told {
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
         self.gate.acquire().await.unwrap().forget();
         self.calls.fetch_add(1, Relaxed);
+        assert!(!self.panics.swap(false, Relaxed), "as told");
         let answer = self.model.submit(submission).await;
         let lost = self.losses.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_ok();
         if lost { Err(Error::Unavailable("the answer was lost".into())) } else { answer }

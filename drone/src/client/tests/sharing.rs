@@ -73,3 +73,13 @@ async fn a_submitter_that_is_dropped_leaves_the_others_alone() {
     let (second, ()) = tokio::join!(client.submit(task(2)), async { backend.open() });
     assert!(second.is_ok());
 }
+
+#[tokio::test]
+async fn a_call_that_panics_leaves_nobody_waiting() {
+    let backend = Told::new();
+    let client = client(&backend);
+    backend.panic_once();
+    let answers = at_once(&backend, &client, vec![task(1), task(2)]).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Queue(_)))), "{answers:?}");
+    assert!(client.submit(task(3)).await.is_ok(), "and the next one finds a way");
+}
