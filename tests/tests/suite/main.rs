@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod checker;
+mod damage;
 mod kills;
+mod outage;
 mod poison;
 mod process;
 mod scene;
+mod twins;
 mod wait;

@@ -176,10 +176,6 @@ pub fn open(path: &Path) -> SqliteQueue {
     SqliteQueue::open(path, Options::default(), clock, random).unwrap()
 }
 
-pub fn queue_name() -> QueueName {
-    QueueName::default()
-}
-
 /// I16: the file is whole.
 pub fn assert_sound(path: &Path) {
     let connection = Connection::open(path).unwrap();
