@@ -5,8 +5,12 @@ mod args;
 mod bench;
 mod call;
 mod completions;
+mod config;
+mod demo;
 mod drone;
 mod exit;
+mod init;
+mod man;
 mod out;
 mod queue;
 mod result;
@@ -28,7 +32,7 @@ use skep_queue::{
     clock::{SystemClock, SystemRandom},
 };
 
-use crate::{backend::Backends, client::Client};
+use crate::{backend::Backends, client::Client, config::Url};
 pub(crate) use exit::{Exit, Failed};
 pub(crate) use out::{Form, Out};
 
@@ -49,7 +53,15 @@ struct Args {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The queue's URL.
-    #[arg(long, global = true, env = "SKEP_BACKEND", default_value = DEFAULT_BACKEND, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "SKEP_BACKEND",
+        // It may hold a password.
+        hide_env_values = true,
+        default_value = DEFAULT_BACKEND,
+        value_name = "URL"
+    )]
     pub(crate) backend: String,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
@@ -62,11 +74,17 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Bench(bench::Args),
+    Call(call::Args),
+    Completions(completions::Args),
+    /// Looks at a drone's configuration.
+    #[command(subcommand)]
+    Config(config::Verb),
+    Demo(demo::Args),
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
-    Call(call::Args),
-    Completions(completions::Args),
+    Init(init::Args),
+    Man(man::Args),
     Queue(queue::Args),
     Result(result::Args),
     Status(status::Args),
@@ -99,7 +117,8 @@ impl World {
     pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failed> {
         let url = &self.common.backend;
         self.backends.check(url).map_err(|why| Failed::new(Exit::Usage, why))?;
-        self.backends.open(url).await.map_err(|why| Failed::new(Exit::Unreachable, why))
+        let redacted = |why: String| Failed::new(Exit::Unreachable, Url::new(url).redact(&why));
+        self.backends.open(url).await.map_err(redacted)
     }
 
     /// The backend, for a verb that only looks: it must be there.
@@ -169,9 +188,13 @@ async fn conclude(verb: Verb, world: &World) -> Exit {
 async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
     match verb {
         Verb::Bench(args) => bench::run(args, world).await,
-        Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Call(args) => call::run(args, world).await,
         Verb::Completions(args) => completions::run(&args, world),
+        Verb::Config(verb) => config::run(verb, world),
+        Verb::Demo(args) => demo::run(args, world).await,
+        Verb::Drone(verb) => drone::run(verb, world).await,
+        Verb::Init(args) => init::run(&args, world),
+        Verb::Man(args) => man::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
         Verb::Status(args) => status::run(&args, world).await,

@@ -229,4 +229,4 @@ impl OnDown {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,6 +16,7 @@ mod include;
 mod layers;
 mod parse;
 pub mod raw;
+mod schema;
 mod show;
 mod source;
 #[cfg(test)]
@@ -24,12 +25,15 @@ mod tree;
 mod url;
 mod wrong;
 
+use std::fmt;
+
 use skep_queue::{QueueName, TaskType};
 
 pub use build::BuildError;
 pub(crate) use build::open;
 pub use defaults::defaults;
 pub use layers::{Flag, Sources};
+pub use schema::schema;
 pub use source::{Origin, Problem, Problems};
 pub use url::Url;
 
@@ -92,7 +96,6 @@ pub enum RunConfig {
 }
 
 /// A configuration that was read, and where everything in it comes from.
-#[derive(Debug)]
 pub struct Loaded {
     /// What it means.
     pub config: Config,
@@ -107,7 +110,9 @@ pub struct Loaded {
 /// With everything that is wrong in it, not only the first.
 pub fn load(sources: &Sources, backends: &Backends) -> Result<Loaded, Problems> {
     let (mut problems, mut notes) = (Problems::default(), Problems::default());
-    let tree = layers::layered(sources, &mut problems, &mut notes);
+    let Some(tree) = layers::layered(sources, &mut problems, &mut notes) else {
+        return Err(problems.sorted());
+    };
     let mut readable = tree.clone();
     let (file, taken) = de::read::<raw::File>(&mut readable, &mut problems);
     let mut check = check::Check { tree: &tree, taken: &taken, backends, problems, notes };
@@ -124,6 +129,13 @@ impl Loaded {
     #[must_use]
     pub fn show(&self, origin: bool) -> String {
         show::show(&self.tree, origin)
+    }
+}
+
+/// Without the tree, which holds passwords as they were written.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("config", &self.config).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod builder;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod demo;
 mod dispatch;
 pub mod drone;
 pub mod duration;

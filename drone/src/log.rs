@@ -1,6 +1,7 @@
 //! What the program says of itself: text for people or JSON for machines, on stderr or in a file.
 
 use std::{
+    fmt,
     fs::OpenOptions,
     io::{self, IsTerminal, Write},
     path::PathBuf,
@@ -10,11 +11,15 @@ use std::{
 
 use indicatif::MultiProgress;
 use serde::{Deserialize, Serialize};
-use tracing::level_filters::LevelFilter;
+use tracing::{field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
+    field::MakeExt,
     filter::Targets,
-    fmt::{MakeWriter, writer::BoxMakeWriter},
+    fmt::{
+        format::{self, Writer},
+        writer::BoxMakeWriter,
+    },
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -71,7 +76,7 @@ pub fn level(text: &str) -> Result<Targets, String> {
     for part in text.split(',') {
         // A bare word that is no level would be taken for a target, and all else would fall silent.
         let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
-        LevelFilter::from_str(level).map_err(|_| wrong())?;
+        LevelFilter::from_str(level).ok().filter(|_| !level.is_empty()).ok_or_else(wrong)?;
     }
     Targets::from_str(text).map_err(|_| wrong())
 }
@@ -112,7 +117,10 @@ where
     let layer = tracing_subscriber::fmt::layer();
     Ok(match config.format {
         Format::Json => layer.json().flatten_event(true).with_writer(to).with_filter(targets).boxed(),
-        Format::Text => layer.with_ansi(colours).with_writer(OneLine(to)).with_filter(targets).boxed(),
+        Format::Text => {
+            let layer = layer.fmt_fields(format::debug_fn(field).delimited(" "));
+            layer.with_ansi(colours).with_writer(to).with_filter(targets).boxed()
+        }
     })
 }
 
@@ -129,37 +137,71 @@ impl Write for Stderr {
     }
 }
 
-/// Keeps an event on one line: a text that came from outside cannot forge another. The formatter has
-/// already escaped the controls of a terminal, but not these.
-struct OneLine<M>(M);
-
-struct Escaping<W>(W);
-
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
-    type Writer = Escaping<M::Writer>;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        Escaping(self.0.make_writer())
+/// A field of an event. What came from outside must neither forge a line nor steer a terminal: the library
+/// escapes some of it in messages, and nothing in fields that are displayed.
+fn field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(to, "{}=", field.name())?;
     }
+    for c in format!("{value:?}").chars() {
+        if c.is_control() { write!(to, "{}", c.escape_default())? } else { to.write_char(c)? }
+    }
+    Ok(())
 }
 
-impl<W: Write> Write for Escaping<W> {
-    /// The formatter writes an event in one piece.
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let line = event.strip_suffix(b"\n").unwrap_or(event);
-        let mut escaped = Vec::with_capacity(event.len());
-        for &byte in line {
-            match byte {
-                b'\n' => escaped.extend_from_slice(b"\\n"),
-                b'\r' => escaped.extend_from_slice(b"\\r"),
-                _ => escaped.push(byte),
-            }
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
         }
-        escaped.extend_from_slice(&event[line.len()..]);
-        self.0.write_all(&escaped).map(|()| event.len())
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+    fn logged(config: &Config, colours: bool, events: impl FnOnce()) -> String {
+        let page = Page::default();
+        let to = page.clone();
+        let layer = layer(config, BoxMakeWriter::new(move || to.clone()), colours).unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), events);
+        let page = page.0.lock().unwrap();
+        String::from_utf8(page.clone()).unwrap()
+    }
+
+    const HOSTILE: &str = "a\nFORGED\r\u{1b}[2J";
+
+    #[test]
+    fn an_event_is_one_line_whatever_it_holds() {
+        for (format, colours) in [(Format::Text, false), (Format::Text, true), (Format::Json, false)] {
+            let config = Config { format, ..Config::default() };
+            let page = logged(&config, colours, || {
+                tracing::info!(field = HOSTILE, shown = %HOSTILE, "{HOSTILE}");
+                tracing::warn!("second");
+            });
+            assert_eq!(page.lines().count(), 2, "{page}");
+            assert!(!page.contains('\r') && !page.contains("\u{1b}[2J"), "{page:?}");
+        }
+    }
+
+    #[test]
+    fn levels_hold_by_target() {
+        let config = Config { level: "warn,skep::task=debug".into(), ..Config::default() };
+        let page = logged(&config, false, || {
+            tracing::info!("not this");
+            tracing::debug!(target: "skep::task", "but this");
+        });
+        assert!(page.contains("but this") && !page.contains("not this"), "{page}");
+        for wrong in ["loud", "info,skep=loud", "", "info,,"] {
+            assert!(level(wrong).unwrap_err().contains("is not a level: write error, warn"), "{wrong}");
+        }
     }
 }

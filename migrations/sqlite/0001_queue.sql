@@ -119,12 +119,19 @@ create table claims (
 create table drones (
   incarnation blob primary key,
   queue       text not null,
-  number      integer not null,         -- counts its beats
+  number      integer not null,         -- of its last beat
   beat_at     integer not null,
   ttl         integer not null,         -- microseconds
   facts       text not null,            -- JSON
   drain       integer not null
 ) without rowid;
+
+-- Counts the beats of all drones together: a drone that was forgotten and comes back must not look silent.
+create table beats (
+  number      integer not null
+);
+
+insert into beats values (0);
 
 -- Who holds a unique key of a queue.
 create table unique_keys (

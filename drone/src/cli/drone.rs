@@ -6,7 +6,7 @@ mod run;
 mod source;
 
 use super::{Exit, Failed, World};
-pub(super) use source::{FileArgs, say};
+pub(super) use source::FileArgs;
 
 /// What to do with drones.
 #[derive(Debug, clap::Subcommand)]

@@ -1,6 +1,7 @@
 //! What a verb says: data on stdout, talk on stderr. Everything the command prints goes through here, so
 //! that nothing a task brought along can steer the terminal, and a pipe that is closed ends nothing badly.
 
+mod table;
 pub(super) mod text;
 mod views;
 
@@ -9,8 +10,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use comfy_table::Table;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 
 use super::{Common, Exit, Failed};
@@ -97,31 +98,16 @@ impl Out {
         }
     }
 
-    /// A table: as wide as the terminal, a line a row; elsewhere as wide as it wants to be.
+    /// A table for people.
     pub(crate) fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_truncation_indicator("…").force_no_tty();
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
-        match self.width {
-            Some(width) => {
-                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-            }
-            None => {
-                table.set_content_arrangement(ContentArrangement::Disabled);
-            }
-        }
-        for cells in rows {
-            let mut row = comfy_table::Row::from(cells.iter().map(|cell| text::line(cell)));
-            row.max_height(1);
-            table.add_row(row);
-        }
-        for line in table.lines() {
-            self.write(line.trim_end().strip_prefix(' ').unwrap_or_default());
-        }
+        let lines = table::lines(header, rows.into_iter().collect(), self.width);
+        lines.iter().for_each(|line| self.write(line));
     }
 
     /// Talk: what happened, what to do next. Not for scripts.
     pub(crate) fn talk(&self, text: impl AsRef<str>) {
+        // What was printed before it is read before it.
+        let _ = self.data().to.flush();
         let mut to = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         for line in text.as_ref().lines() {
             // There is nobody left to tell that stderr is gone.
@@ -137,7 +123,17 @@ impl Out {
         let template = format!("{{spinner}} {{human_pos}} {what} in {{elapsed}} ({{per_sec}})");
         let style =
             ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        ProgressBar::new_spinner().with_style(style)
+        // Also when an error ends the verb.
+        ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear)
+    }
+
+    /// Gives a counter its end, once that is known: from then on it is a bar.
+    pub(crate) fn measure(bar: &ProgressBar, total: u64) {
+        let template = "{wide_bar} {human_pos}/{human_len} in {elapsed} ({per_sec})";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.set_length(total);
     }
 
     /// Ends the output.

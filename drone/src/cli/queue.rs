@@ -5,6 +5,7 @@ use std::time::Duration;
 use skep_queue::{
     QueueName, TaskType,
     admin::{Intake, QueueView, Setting},
+    block::CEILING_MAX_PAYLOAD,
 };
 
 use super::{Exit, Failed, Form, World, args};
@@ -45,7 +46,8 @@ enum Verb {
         /// The queue.
         queue: QueueName,
         /// Most bytes, at most 16 MiB.
-        bytes: usize,
+        #[arg(value_parser = clap::value_parser!(u64).range(1..=CEILING_MAX_PAYLOAD as u64))]
+        bytes: u64,
     },
     /// Takes tasks again, after drain.
     Open {
@@ -87,7 +89,7 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         Verb::List => return list(world).await,
         Verb::Capacity { queue, capacity, task_type } => (queue, task_type, Setting::Capacity(capacity.0)),
         Verb::Drain { queue } => (queue, None, Setting::Intake(Intake::Draining)),
-        Verb::MaxPayload { queue, bytes } => (queue, None, Setting::MaxPayload(bytes)),
+        Verb::MaxPayload { queue, bytes } => (queue, None, Setting::MaxPayload(bytes as usize)),
         Verb::Open { queue } => (queue, None, Setting::Intake(Intake::Open)),
         Verb::Pause { queue, task_type } => (queue, task_type, Setting::Paused(true)),
         Verb::Resume { queue, task_type } => (queue, task_type, Setting::Paused(false)),

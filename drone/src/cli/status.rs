@@ -4,6 +4,7 @@ use serde::Serialize;
 use skep_queue::admin::{DroneView, Filter, QueueView, State};
 
 use super::{Exit, Failed, Form, World, out::text::count, queue};
+use crate::config::Url;
 
 /// More discarded tasks than this are not counted.
 const MOST: usize = 1000;
@@ -14,7 +15,7 @@ pub(super) struct Args {}
 
 #[derive(Serialize)]
 struct Health<'a> {
-    backend: &'a str,
+    backend: String,
     queues: &'a [QueueView],
     drones: &'a [DroneView],
     alive: usize,
@@ -31,7 +32,8 @@ pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
     let discarded = Filter { states: vec![State::Discarded], limit: MOST, ..Filter::default() };
     let silent = drones.iter().filter(|drone| drone.silent).count();
     let health = Health {
-        backend: &world.common.backend,
+        // It may hold a password.
+        backend: Url::new(&world.common.backend).to_string(),
         queues: &queues,
         drones: &drones,
         alive: drones.len() - silent,
@@ -56,7 +58,7 @@ fn degraded(drones: &[DroneView]) -> Vec<String> {
 
 fn show(health: &Health<'_>, world: &World) {
     let say = |key: &str, value: String| world.out.line(format!("{key:<10} {value}"));
-    say("backend", health.backend.to_owned());
+    say("backend", health.backend.clone());
     for queue in health.queues {
         say("queue", queue_words(queue));
     }

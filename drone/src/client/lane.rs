@@ -71,7 +71,7 @@ impl Lane {
             let lane = self.clone();
             self.0.tracker.spawn(async move { lane.drive().await });
         }
-        let gone = || Error::Queue(QueueError::Unavailable("the runtime is shutting down".into()));
+        let gone = || Error::Queue(QueueError::Unavailable("the call ended without an answer".into()));
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -80,6 +80,7 @@ impl Lane {
         loop {
             let passengers = self.board();
             if passengers.is_empty() {
+                // It left in good order, and another may be driving by now.
                 return std::mem::forget(crash);
             }
             self.ride(passengers).await;

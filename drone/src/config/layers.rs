@@ -38,17 +38,16 @@ pub struct Flag {
     pub value: toml::Value,
 }
 
-/// The merged tree; the workers still stand apart from what applies to all.
-pub(super) fn layered(sources: &Sources, problems: &mut Problems, notes: &mut Problems) -> Node {
+/// The merged tree; none when the main file cannot be read, since all else would be said to be missing.
+pub(super) fn layered(sources: &Sources, problems: &mut Problems, notes: &mut Problems) -> Option<Node> {
     let mut tree = defaults::tree(&defaults::defaults());
     let folder = folder(&sources.file);
-    if let Some(main) = read(&sources.file, problems) {
-        let includes = include::files(&main, &sources.file, problems);
-        tree.merge(main);
-        for file in includes {
-            if let Some(node) = read(&file, problems) {
-                add(&mut tree, node, problems);
-            }
+    let main = read(&sources.file, problems)?;
+    let includes = include::files(&main, &sources.file, problems);
+    tree.merge(main);
+    for file in includes {
+        if let Some(node) = read(&file, problems) {
+            add(&mut tree, node, problems);
         }
     }
     anchor(&mut tree, &folder);
@@ -62,7 +61,7 @@ pub(super) fn layered(sources: &Sources, problems: &mut Problems, notes: &mut Pr
     // What is still relative came from the environment or the command line, and so from a shell.
     anchor(&mut tree, &std::path::absolute(".").unwrap_or_default());
     fill(&mut tree, &folder);
-    tree
+    Some(tree)
 }
 
 /// The folder that relative paths of the file start from.
@@ -74,7 +73,7 @@ fn folder(file: &Path) -> PathBuf {
 fn read(file: &Path, problems: &mut Problems) -> Option<Node> {
     let shown: Arc<str> = file.display().to_string().into();
     match fs::read_to_string(file) {
-        Ok(text) => Some(parse::parse(&shown, &text, problems)),
+        Ok(text) => parse::parse(&shown, &text, problems),
         Err(error) => {
             let what_next = match error.kind() {
                 std::io::ErrorKind::NotFound => ": `skep init` writes one, or name another with -c",

@@ -13,26 +13,22 @@ use super::{
     tree::{Node, Table, Value},
 };
 
-/// Reads a file's text; what is wrong with its form goes to `problems`, all of it.
-pub(super) fn parse(file: &Arc<str>, text: &str, problems: &mut Problems) -> Node {
+/// Reads a file's text; nothing when its form is wrong: then all of what is wrong goes to `problems`.
+pub(super) fn parse(file: &Arc<str>, text: &str, problems: &mut Problems) -> Option<Node> {
     let place = |offset| Origin::in_file(file, text, offset);
-    let mut complain = |error: &toml::de::Error| {
+    let (spanned, mut errors) = DeTable::parse_recoverable(text);
+    // The second pass reads the numbers.
+    let plain = toml::from_str::<toml::Table>(text).map_err(|error| {
+        if errors.is_empty() {
+            errors.push(error);
+        }
+    });
+    for error in &errors {
         let at = place(error.span().map_or(0, |span| span.start));
         problems.add(&at, error.message().replace('\n', ": "));
-    };
-    let (spanned, errors) = DeTable::parse_recoverable(text);
-    errors.iter().for_each(&mut complain);
-    let plain = match toml::from_str::<toml::Table>(text) {
-        Ok(plain) if errors.is_empty() => plain,
-        // Numbers are read by the second pass only.
-        Err(error) if errors.is_empty() => {
-            complain(&error);
-            toml::Table::new()
-        }
-        _ => toml::Table::new(),
-    };
-    let value = table(spanned.get_ref(), plain, &place);
-    Node::new(place(0), value)
+    }
+    let value = table(spanned.get_ref(), plain.ok()?, &place);
+    Some(Node::new(place(0), value))
 }
 
 fn table(spanned: &DeTable<'_>, mut plain: toml::Table, place: &impl Fn(usize) -> Origin) -> Value {

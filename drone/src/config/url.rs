@@ -73,6 +73,7 @@ impl Serialize for Url {
 /// A `sqlite:` URL whose path does not depend on where the command runs; `None` when it already is.
 pub(super) fn anchored(url: &str, folder: &Path) -> Option<String> {
     let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, query) = rest.find('?').map_or((rest, ""), |at| rest.split_at(at));
     // `sqlite::memory:` is no path.
     if path.is_empty() || path.starts_with(['/', ':']) {
@@ -85,6 +86,16 @@ pub(super) fn anchored(url: &str, folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_do_not_depend_on_the_working_folder() {
+        let anchored = |url| super::anchored(url, Path::new("/etc/skep"));
+        assert_eq!(anchored("sqlite:./q.db").as_deref(), Some("sqlite:/etc/skep/q.db"));
+        assert_eq!(anchored("sqlite://q.db").as_deref(), Some("sqlite:/etc/skep/q.db"));
+        for whole in ["sqlite:/q.db", "sqlite:///q.db", "sqlite::memory:", "sqlite:", "postgres:q"] {
+            assert_eq!(anchored(whole), None, "{whole}");
+        }
+    }
 
     #[test]
     fn passwords_are_never_printed() {

@@ -9,9 +9,11 @@ use skep_queue::{
 
 use crate::{
     error::Error,
+    key,
     lane::micros,
+    mutant::mutant,
     part::{AVAILABLE, CLAIMED, Part, SCHEDULED},
-    row, submit,
+    row,
     turn::{BlockRow, Turn},
 };
 
@@ -89,13 +91,22 @@ impl Turn<'_> {
     ) -> Result<Result<(), Rejection>, Error> {
         let lane = self.lanes.by_id(self.db, block.lane)?;
         let queue = self.lanes.queue_of(lane).name.clone();
-        if let Some(key) = &block.options.unique_key {
-            if submit::holder(self, &queue, key)?.is_some() {
+        if let Some(unique) = &block.options.unique_key {
+            if mutant!(RevivalIgnoresKey) {
+                row::run(
+                    self.db,
+                    "delete from unique_keys where queue = ?1 and key = ?2",
+                    [queue.as_str(), unique],
+                )?;
+            }
+            if key::holder(self, &queue, unique)?.is_some() {
                 return Ok(Err(Rejection::full(Reason::KeyFull, 1, 1)));
             }
-            submit::take_key(self, &queue, key, block.id)?;
+            key::take(self, &queue, unique, block.id)?;
         }
-        if let (_, Some(rejection)) = self.lanes.room(lane, 1, false) {
+        if let (_, Some(rejection)) = self.lanes.room(lane, 1, false)
+            && !mutant!(RevivalIgnoresCapacity)
+        {
             return Ok(Err(rejection));
         }
         let rest = ended.members - member;
@@ -106,7 +117,8 @@ impl Turn<'_> {
         }
         let (priority, now) = (block.priority.number(), self.now.micros());
         let new = Part::new(block.id, block.lane, priority, now, AVAILABLE, member);
-        Part { fence: ended.fence, settled: ended.settled, ..new }.insert(self.db)?;
+        let fence = if mutant!(FenceResetAtRevival) { 0 } else { ended.fence };
+        Part { fence, settled: ended.settled, ..new }.insert(self.db)?;
         self.lanes.count(lane, 1);
         self.ring = true;
         Ok(Ok(()))
@@ -139,6 +151,7 @@ impl Turn<'_> {
             Setting::Capacity(capacity) => row.capacity = capacity,
             Setting::Intake(intake) => row.intake = intake,
             Setting::MaxPayload(bytes) => row.max_payload = bytes.min(CEILING_MAX_PAYLOAD),
+            Setting::Retention(retention) if mutant!(RetentionAsItWas) => row.retention = retention,
             Setting::Retention(retention) => {
                 row.retention = retention;
                 // What has ended already is kept as long as the queue says now.

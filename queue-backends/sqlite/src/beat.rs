@@ -11,7 +11,7 @@ use crate::{
     ending::End,
     error::Error,
     lane::micros,
-    mutant::mutant,
+    mutant::{self, mutant},
     part::{AVAILABLE, Part, part_columns},
     row,
     settle::{BY_AN_OPERATOR, conclude},
@@ -19,8 +19,8 @@ use crate::{
 };
 
 const RENEW: &str = "insert into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
-     values (?1, ?2, 1, ?3, ?4, ?5, 0) on conflict (incarnation) do update set queue = ?2, \
-     number = number + 1, beat_at = ?3, ttl = ?4, facts = ?5";
+     values (?1, ?2, ?3, ?4, ?5, ?6, 0) on conflict (incarnation) do update set queue = ?2, \
+     number = ?3, beat_at = ?4, ttl = ?5, facts = ?6";
 const CURRENT: &str = "select 1 from parts where state = 2 and claim = ?1";
 const ADOPT: &str = "insert into claims (claim, drone, at) values (?1, ?2, ?3) \
      on conflict (claim) do update set drone = ?2";
@@ -53,24 +53,46 @@ pub(crate) fn beat(
     if !beat.leaving {
         renew(turn, beat)?;
     }
+    if mutant!(RescueBeforeAdoption) {
+        look(turn, watch, elapsed)?;
+    }
     let lost = adopt(turn, beat)?;
     if beat.leaving {
         give_back(turn, beat.drone)?;
     }
+    look(turn, watch, elapsed)?;
+    if beat.leaving { Ok(Orders { lost, ..Orders::default() }) } else { orders(turn, beat, lost) }
+}
+
+/// Looks at every drone, and rescues what the silent ones held.
+fn look(turn: &mut Turn<'_>, watch: &mut Watch, elapsed: Duration) -> Result<(), Error> {
     let pulses = row::all(turn.db, PULSES, [], |row| {
         let drone = row::id(row, 0, Incarnation::from_bytes)?;
         Ok(Pulse { drone, number: row::count(row, 1)?, ttl: Duration::from_micros(row::count(row, 2)?) })
     })?;
-    for pulse in watch.look(elapsed, &pulses) {
+    let mut silent = watch.look(elapsed, &pulses);
+    if mutant!(NoOutageRule) {
+        let by_wall_clock = row::all(turn.db, mutant::SILENT, [turn.now.micros()], |row| {
+            row::id(row, 0, Incarnation::from_bytes)
+        })?;
+        silent = pulses.into_iter().filter(|pulse| by_wall_clock.contains(&pulse.drone)).collect();
+    }
+    for pulse in silent {
         rescue(turn, pulse.drone)?;
     }
-    if beat.leaving { Ok(Orders { lost, ..Orders::default() }) } else { orders(turn, beat, lost) }
+    Ok(())
 }
 
 fn renew(turn: &Turn<'_>, beat: &Beat) -> Result<(), Error> {
     let facts = serde_json::to_string(&beat.facts).map_err(|e| Error::Refused(format!("facts: {e}")))?;
-    let (drone, queue) = (&beat.drone.as_bytes()[..], beat.queue.as_str());
-    row::run(turn.db, RENEW, params![drone, queue, turn.now.micros(), micros(beat.ttl), facts])?;
+    let (drone, queue, mut number) = (&beat.drone.as_bytes()[..], beat.queue.as_str(), turn.next_beat()?);
+    if mutant!(BeatsFromOne) {
+        number = row::first(turn.db, mutant::BEATS, [drone], |row| Ok(row.get(0)?))?.unwrap_or(1);
+    }
+    row::run(turn.db, RENEW, params![drone, queue, number, turn.now.micros(), micros(beat.ttl), facts])?;
+    if mutant!(DrainForgotten) {
+        row::run(turn.db, "update drones set drain = 0", [])?;
+    }
     Ok(())
 }
 
@@ -79,10 +101,10 @@ fn adopt(turn: &Turn<'_>, beat: &Beat) -> Result<Vec<ClaimId>, Error> {
     let mut lost = Vec::new();
     for held in &beat.held {
         let (claim, drone) = (&held.as_bytes()[..], &beat.drone.as_bytes()[..]);
-        if row::any(turn.db, CURRENT, [claim])? {
-            row::run(turn.db, ADOPT, params![claim, drone, turn.now.micros()])?;
-        } else {
+        if !row::any(turn.db, CURRENT, [claim])? {
             lost.push(*held);
+        } else if !mutant!(AdoptionIgnored) {
+            row::run(turn.db, ADOPT, params![claim, drone, turn.now.micros()])?;
         }
     }
     Ok(lost)
@@ -100,6 +122,9 @@ fn orders(turn: &mut Turn<'_>, beat: &Beat, lost: Vec<ClaimId>) -> Result<Orders
         let block = row::id(row, 0, skep_queue::BlockId::from_bytes)?;
         Ok(row::mask(row, 1)?.iter().map(|ordinal| block.task(ordinal)).collect::<Vec<TaskId>>())
     })?;
+    if mutant!(CancelOnce) {
+        row::run(turn.db, "update parts set cancel = 0 where cancel = 1", [])?;
+    }
     let mut paused = Vec::new();
     for task_type in &beat.facts.types {
         let lane = turn.lanes.lane(turn.db, &beat.queue, task_type)?;
@@ -153,6 +178,10 @@ fn each_member(
     Ok(())
 }
 
+fn reached(losses: u16) -> bool {
+    losses >= MAX_LOSSES && !mutant!(LossesUnlimited)
+}
+
 fn lose(
     turn: &mut Turn<'_>,
     block: &BlockRow,
@@ -160,20 +189,24 @@ fn lose(
     members: Mask,
     claim: ClaimId,
 ) -> Result<Result<(), Rejection>, Error> {
-    let worker = turn.worker(claim)?;
+    let (worker, now) = (turn.worker(claim)?, turn.now.micros());
     let mut counters = part.counters;
     counters.losses = counters.losses.saturating_add(1);
     let mut failure = Failure::new(Cause::Lost, "its drone is gone");
     turn.event(block.id, members, counters.attempts, worker.as_deref(), &failure)?;
-    let state = if part.cancel {
+    let state = if part.cancel && !mutant!(CancelLostAtRescue) {
         failure = Failure::new(Cause::Cancelled, BY_AN_OPERATOR);
         turn.event(block.id, members, counters.attempts, worker.as_deref(), &failure)?;
         State::Cancelled
-    } else if block.options.on_lost == OnLost::Fail || counters.losses >= MAX_LOSSES {
+    } else if block.options.on_lost == OnLost::Fail || reached(counters.losses) {
         State::Discarded
     } else {
         // The claim stays with it: late, but unclaimed, wins.
-        part.split(turn.db, members, |part| (part.state, part.counters) = (AVAILABLE, counters))?;
+        part.split(turn.db, members, |part| {
+            (part.state, part.counters) = (AVAILABLE, counters);
+            part.claim = part.claim.filter(|_| !mutant!(LateLoses));
+            part.run_at = if mutant!(RescueTakesThePlace) { now } else { part.run_at };
+        })?;
         turn.ring = true;
         return Ok(Ok(()));
     };

@@ -59,8 +59,6 @@ impl Bell {
                     Ok(mut ready) => {
                         self.drain(watch);
                         ready.clear_ready();
-                        // A ring between the two would otherwise be heard by nobody.
-                        self.drain(watch);
                     }
                     Err(_) => return std::future::pending().await,
                 }

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::oneshot;
 
 use crate::{error::Error, lock::FileLock, place};
@@ -172,7 +172,7 @@ impl Db {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.path(), flags)?;
         connection.pragma_update(None, "query_only", true)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        tune(&connection)?;
         let reader = start("skep-db-read", connection, None, |connection, group| {
             for mut job in group {
                 let done = transact(connection, "BEGIN", std::slice::from_mut(&mut job));
@@ -282,8 +282,7 @@ fn transact(connection: &Connection, begin: &str, group: &mut [Box<dyn Job>]) ->
 
 fn prepare(config: &Config, lock: &FileLock) -> Result<Connection, Error> {
     let connection = Connection::open(&config.path).map_err(|e| Error::opening(&config.path, e))?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(128);
+    tune(&connection)?;
     // Two processes that open a new file at once must not both create its schema.
     let _turn = (config.sharing == Sharing::Shared).then(|| lock.turn()).transpose()?;
     if config.sharing == Sharing::Exclusive {
@@ -302,6 +301,14 @@ fn prepare(config: &Config, lock: &FileLock) -> Result<Connection, Error> {
     }
     migrate(&connection, config)?;
     Ok(connection)
+}
+
+fn tune(connection: &Connection) -> Result<(), Error> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    // Else a statement that a partial index may serve is compiled again whenever its values change.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn set_synchronous(connection: &Connection, durable: bool) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use skep_queue::{Block, Cause, ClaimId, Failure, Mask, Payloads, Rejection, admi
 
 use crate::{
     error::Error,
+    key,
     lane::QueueRow,
     mutant::mutant,
     part::{Counters, Part},
@@ -33,7 +34,6 @@ const EVENT: &str = "insert into history (block, members, at, cause, attempts, w
      values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const IN_USE: &str = "select 1 where exists (select 1 from parts where block = ?1) \
      or exists (select 1 from finished where block = ?1)";
-const FREE_KEY: &str = "delete from unique_keys where queue = ?1 and key = ?2 and block = ?3";
 
 impl Turn<'_> {
     /// Ends members of a part. Their postbacks may find no room: then the caller must undo
@@ -60,12 +60,15 @@ impl Turn<'_> {
         let lane = self.lanes.by_id(self.db, part.lane)?;
         let queue = self.lanes.queue_of(lane).clone();
         part.remove(self.db, members)?;
-        self.lanes.count(lane, -(members.len() as i64));
-        self.free_key(block, &queue)?;
+        if !(mutant!(DepthKeptAtDiscard) && end.state == State::Discarded) {
+            self.lanes.count(lane, -(members.len() as i64));
+        }
+        key::free(self, &queue.name, block)?;
         if queue.retention.is_zero() && !mutant!(RetentionIgnored) {
             self.forget_unused(block.id)
         } else {
-            self.keep(part, members, &queue, end)
+            self.keep(part, members, &queue, end)?;
+            if mutant!(BodyDroppedEarly) { self.forget_unused(block.id) } else { Ok(()) }
         }
     }
 
@@ -98,19 +101,13 @@ impl Turn<'_> {
 
     /// Drops a block that neither a waiting nor a kept task needs any more.
     pub(crate) fn forget_unused(&self, block: i64) -> Result<(), Error> {
-        if row::any(self.db, IN_USE, [block])? {
+        let in_use = if mutant!(BodyDroppedEarly) { "select 1 from parts where block = ?1" } else { IN_USE };
+        if row::any(self.db, in_use, [block])? {
             return Ok(());
         }
         row::run(self.db, "delete from bodies where block = ?1", [block])?;
         row::run(self.db, "delete from history where block = ?1", [block])?;
         row::run(self.db, "delete from blocks where id = ?1", [block])?;
-        Ok(())
-    }
-
-    fn free_key(&self, block: &BlockRow, queue: &QueueRow) -> Result<(), Error> {
-        if let Some(key) = &block.options.unique_key {
-            row::run(self.db, FREE_KEY, params![queue.name.as_str(), key, block.id])?;
-        }
         Ok(())
     }
 
@@ -153,6 +150,9 @@ impl Turn<'_> {
         end: &End<'_>,
     ) -> Result<Result<(), Rejection>, Error> {
         let Some(to) = &block.options.postback else { return Ok(Ok(())) };
+        if mutant!(PostbackOfSettlesOnly) && end.settled.is_none() {
+            return Ok(Ok(()));
+        }
         let lane = self.lanes.by_id(self.db, block.lane)?;
         let (queue, task_type) =
             (self.lanes.queue_of(lane).name.clone(), self.lanes.at(lane).task_type.clone());

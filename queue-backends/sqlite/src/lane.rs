@@ -6,7 +6,11 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 use skep_queue::{QueueName, Reason, Rejection, TaskType, admin::Intake, block::DEFAULT_MAX_PAYLOAD};
 
-use crate::{error::Error, row};
+use crate::{
+    error::Error,
+    mutant::{self, mutant},
+    row,
+};
 
 /// How long terminal tasks are kept unless a queue says otherwise.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -124,7 +128,11 @@ impl Lanes {
         if let Some(known) = self.queues.iter().position(|queue| queue.name == *name) {
             return Ok(known);
         }
-        let row = row::first(db, QUEUE, [name.as_str()], QueueRow::read)?;
+        let row = if mutant!(CountOutside) {
+            row::first(&mutant::outside(db)?, QUEUE, [name.as_str()], QueueRow::read)?
+        } else {
+            row::first(db, QUEUE, [name.as_str()], QueueRow::read)?
+        };
         self.queues.push(row.unwrap_or_else(|| QueueRow::new(name.clone())));
         Ok(self.queues.len() - 1)
     }

@@ -12,6 +12,7 @@ mod act;
 mod beat;
 mod bell;
 mod ending;
+mod key;
 mod lane;
 #[doc(hidden)]
 pub mod mutant;

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Row, params};
 use skep_queue::{ClaimId, Mask};
 
-use crate::{error::Error, row};
+use crate::{error::Error, mutant::mutant, row};
 
 /// Values of `parts.state`. The statements say them as literals, so that the partial indexes match.
 pub(crate) const AVAILABLE: u8 = 0;
@@ -52,7 +52,8 @@ pub(crate) use part_columns;
 /// How many columns that is.
 pub(crate) const PART_COLUMNS: usize = 16;
 
-const OF_BLOCK: &str = concat!("select ", part_columns!(), " from parts p where p.block = ?1 order by p.id");
+pub(crate) const OF_BLOCK: &str =
+    concat!("select ", part_columns!(), " from parts p where p.block = ?1 order by p.id");
 
 const INSERT: &str = "insert into parts (block, lane, priority, run_at, state, live, n, claim, attempts, \
      losses, interruptions, fence, suspect, settled, settled_as, cancel) \
@@ -145,6 +146,7 @@ impl Part {
         members: Mask,
         change: impl FnOnce(&mut Self),
     ) -> Result<Self, Error> {
+        let members = if mutant!(SplitTakesAll) { self.live } else { members };
         let mut moved = Self { live: members, ..self.clone() };
         change(&mut moved);
         if members == self.live {

@@ -6,7 +6,7 @@ use skep_queue::{ClaimId, Claimed, Demand, DroneFacts, Mask, Pump, beat::DEFAULT
 use crate::{
     error::Error,
     lane::micros,
-    mutant::mutant,
+    mutant::{self, mutant},
     part::{CLAIMED, PART_COLUMNS, Part, part_columns},
     row,
     turn::{BLOCK_COLUMNS, BlockRow, Turn, block_columns, payloads},
@@ -20,8 +20,9 @@ const READY: &str = concat!(
 );
 const CLAIM: &str = "update parts set state = 2, claim = ?2, fence = fence + ?3 where id = ?1";
 const NEW_CLAIM: &str = "insert or ignore into claims (claim, drone, at) values (?1, ?2, ?3)";
-const KNOW_DRONE: &str = "insert or ignore into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
-     values (?1, ?2, 0, ?3, ?4, ?5, 0)";
+const DRONE: &str = "select 1 from drones where incarnation = ?1";
+const KNOW_DRONE: &str = "insert into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
+     values (?1, ?2, ?3, ?4, ?5, ?6, 0)";
 const HELD: &str = concat!(
     "select ",
     part_columns!(),
@@ -34,7 +35,7 @@ const HELD: &str = concat!(
 /// Claims what the demands ask for, unless the claim is known; answers what is under it.
 pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Error> {
     turn.promote()?;
-    if !row::any(turn.db, KNOWN, [&pump.claim.as_bytes()[..]])? {
+    if !row::any(turn.db, KNOWN, [&pump.claim.as_bytes()[..]])? || mutant!(PumpAgainClaims) {
         let mut claimed = 0;
         for demand in &pump.demands {
             claimed += claim(turn, pump, demand)?;
@@ -50,11 +51,18 @@ pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Err
 /// Claims for one demand, in the order of the ready index; answers how many tasks.
 fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Error> {
     let lane = turn.lanes.lane(turn.db, &pump.queue, &demand.task_type)?;
-    if turn.lanes.at(lane).paused || turn.lanes.queue_of(lane).paused || demand.room == 0 {
+    let paused = turn.lanes.at(lane).paused || turn.lanes.queue_of(lane).paused;
+    if (paused && !mutant!(PausedIgnored)) || demand.room == 0 {
         return Ok(0);
     }
     let (mut chosen, mut tasks) = (Vec::new(), 0);
-    row::until(turn.db, READY, [turn.lanes.at(lane).id], |row| {
+    let ready = match () {
+        () if mutant!(NoClaimGuard) => mutant::READY_OR_CLAIMED,
+        () if mutant!(LastSubmittedFirst) => mutant::NEWEST_FIRST,
+        () if mutant!(PriorityReversed) => mutant::LAST_FIRST,
+        () => READY,
+    };
+    row::until(turn.db, ready, [turn.lanes.at(lane).id], |row| {
         let part = Part::read(row)?;
         tasks += part.live.len();
         chosen.push(part);
@@ -62,8 +70,8 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Err
     })?;
     let mut room = demand.room;
     for mut part in chosen {
-        let members = part.live.take(room);
-        room -= members.len();
+        let members = if mutant!(RoomByBlocks) { part.live } else { part.live.take(room) };
+        room = room.saturating_sub(members.len());
         mark(turn, &mut part, members, pump.claim)?;
     }
     Ok(demand.room - room)
@@ -71,6 +79,9 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Err
 
 fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Result<(), Error> {
     let raise = u32::from(!mutant!(FenceKept));
+    if mutant!(KeyFreedAtClaim) {
+        row::run(turn.db, mutant::FREE_KEYS, [part.block])?;
+    }
     if members == part.live {
         // What nearly every claim is: shorter than the general case.
         row::run(turn.db, CLAIM, params![part.id, &claim.as_bytes()[..], raise])?;
@@ -78,7 +89,7 @@ fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Resu
     }
     part.split(turn.db, members, |part| {
         (part.state, part.claim) = (CLAIMED, Some(claim));
-        part.fence += raise;
+        part.fence += if mutant!(FenceKeptAtSplit) { 0 } else { raise };
     })?;
     Ok(())
 }
@@ -87,8 +98,11 @@ fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Resu
 fn know(turn: &Turn<'_>, pump: &Pump) -> Result<(), Error> {
     let (claim, drone, now) = (&pump.claim.as_bytes()[..], &pump.drone.as_bytes()[..], turn.now.micros());
     row::run(turn.db, NEW_CLAIM, params![claim, drone, now])?;
+    if row::any(turn.db, DRONE, [drone])? {
+        return Ok(());
+    }
     let facts = serde_json::to_string(&DroneFacts::default()).unwrap_or_default();
-    let row = params![drone, pump.queue.as_str(), now, micros(DEFAULT_TTL), facts];
+    let row = params![drone, pump.queue.as_str(), turn.next_beat()?, now, micros(DEFAULT_TTL), facts];
     row::run(turn.db, KNOW_DRONE, row)?;
     Ok(())
 }
@@ -120,4 +134,28 @@ fn held(turn: &mut Turn<'_>, claim: ClaimId) -> Result<Vec<Claimed>, Error> {
         })
     });
     claimed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_finds_its_index() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        skep_migrations::SQLITE.iter().for_each(|step| db.execute_batch(step).unwrap());
+        let plan = row::plan(&db, READY);
+        assert!(plan.contains("INDEX parts_ready (lane=?)") && !plan.contains("TEMP"), "{plan}");
+        let plan = row::plan(&db, HELD);
+        assert!(plan.starts_with("SEARCH p USING INDEX parts_claimed (claim=?)"), "{plan}");
+        assert!(!plan.contains("SCAN"), "{plan}");
+        for (sql, index) in [
+            (crate::turn::PROMOTE, "parts_due (run_at<?)"),
+            (crate::part::OF_BLOCK, "parts_block (block=?)"),
+            (crate::sweep::EXPIRED, "finished_expires (expires_at<?)"),
+        ] {
+            let plan = row::plan(&db, sql);
+            assert!(plan.contains(index) && !plan.contains("TEMP"), "{plan}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ use crate::{
     bell::Bell,
     db::{Config, Db, Sharing},
     error::Error,
+    mutant::mutant,
     pump, row, settle, submit, sweep,
     turn::Turn,
 };
@@ -97,6 +98,10 @@ impl SqliteQueue {
             let mut turn = Turn::new(db, clock.now());
             let answer = work(&mut turn)?;
             turn.finish()?;
+            if mutant!(AnswerWithoutCommit) {
+                row::run(db, "rollback", [])?;
+                row::run(db, "begin immediate", [])?;
+            }
             Ok((answer, turn.ring))
         });
         let (answer, ring) = done.await.map_err(|error| self.failed(error))?;
@@ -190,7 +195,8 @@ impl Queue for SqliteQueue {
     async fn arrival(&self, types: &[TaskType]) {
         // The order matters: what comes after the look rings a bell that is listened to already.
         let since = self.bell.listen(self.db.lock().path());
-        if let Some(wait) = self.nothing_for(types).await {
+        let looked = tokio::time::timeout(POLL, self.nothing_for(types)).await;
+        if let Ok(Some(wait)) = looked {
             let _ = tokio::time::timeout(wait, self.bell.wait(since)).await;
         }
     }
@@ -228,5 +234,38 @@ impl Admin for SqliteQueue {
 
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.turn(move |turn| turn.drain(drone)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skep_queue::clock::{SystemClock, SystemRandom};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        let queue =
+            SqliteQueue::open(path, Options::default(), Arc::new(SystemClock), Arc::new(SystemRandom));
+        let pragma = |name: &'static str| {
+            move |db: &rusqlite::Connection| {
+                Ok(db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))?)
+            }
+        };
+        let db = queue.unwrap().db;
+        let full = rusqlite::types::Value::Integer(2);
+        assert_eq!(
+            db.write(pragma("synchronous")).await.unwrap(),
+            full,
+            "a promise is kept through a power cut"
+        );
+        let wal = rusqlite::types::Value::Text("wal".to_owned());
+        assert_eq!(db.write(pragma("journal_mode")).await.unwrap(), wal);
+        assert!(
+            db.read(|db| Ok(db.execute_batch("delete from parts")?)).await.is_err(),
+            "a reader writes nothing"
+        );
     }
 }

@@ -54,6 +54,15 @@ pub(crate) fn until(
     Ok(())
 }
 
+/// How SQLite would go about a statement, for tests that an index is used.
+#[cfg(test)]
+pub(crate) fn plan(db: &Connection, sql: &str) -> String {
+    let mut statement = db.prepare(&format!("explain query plan {sql}")).expect("it is a statement");
+    let values = rusqlite::params_from_iter(vec![rusqlite::types::Null; statement.parameter_count()]);
+    let steps = statement.query_map(values, |row| row.get::<_, String>(3)).expect("it has a plan");
+    steps.map(|step| step.expect("a step")).collect::<Vec<_>>().join("; ")
+}
+
 /// Whether there is any row.
 pub(crate) fn any(db: &Connection, sql: &str, params: impl Params) -> Result<bool, Error> {
     Ok(db.prepare_cached(sql)?.exists(params)?)

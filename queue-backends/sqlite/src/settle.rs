@@ -9,6 +9,7 @@ use skep_queue::{
 use crate::{
     ending::End,
     error::Error,
+    mutant::{self, mutant},
     part::{AVAILABLE, Counters, Part, SCHEDULED},
     row, submit,
     turn::{BlockRow, Turn},
@@ -78,7 +79,7 @@ impl<'s> Settling<'s> {
         for part in &self.parts {
             let members = part.live & rest;
             rest -= members;
-            if part.claim == Some(self.claim) {
+            if may_settle(turn, part, self.claim)? {
                 legal |= members;
             } else if part.settled == Some(this) {
                 self.settled.already |= members;
@@ -119,7 +120,8 @@ impl<'s> Settling<'s> {
             let results = done.iter().any(|(.., result)| result.is_some()).then(|| {
                 let mut by_ordinal = vec![Bytes::new(); 128];
                 for (_, ordinal, result) in done {
-                    by_ordinal[usize::from(*ordinal)] = result.cloned().unwrap_or_default();
+                    let at = usize::from(*ordinal) + usize::from(mutant!(ResultsShifted));
+                    by_ordinal[at % 128] = result.cloned().unwrap_or_default();
                 }
                 Payloads::new(&by_ordinal)
             });
@@ -138,6 +140,13 @@ impl<'s> Settling<'s> {
     }
 }
 
+/// Only the claim under which it was handed out last.
+fn may_settle(turn: &Turn<'_>, part: &Part, claim: ClaimId) -> Result<bool, Error> {
+    let reclaimed = mutant!(StaleAfterReclaim)
+        && row::any(turn.db, "select 1 from claims where claim = ?1", [&claim.as_bytes()[..]])?;
+    Ok(part.claim == Some(claim) || mutant!(SettleById) || reclaimed)
+}
+
 /// Ends members alike: they leave, then what follows from them enters.
 pub(crate) fn conclude(
     turn: &mut Turn<'_>,
@@ -147,36 +156,20 @@ pub(crate) fn conclude(
     members: Mask,
     outcome: &Outcome,
 ) -> Result<Result<(), Rejection>, Error> {
-    let worker = turn.worker(claim)?;
     let results = result_of(outcome, members);
     let mut ended = Vec::new();
-    for part in parts.iter_mut().filter(|part| part.claim == Some(claim)) {
+    for part in parts {
         let members = part.live & members;
-        if members.is_empty() {
+        if members.is_empty() || !may_settle(turn, part, claim)? {
             continue;
         }
-        let counters = charge(part.counters, outcome);
-        let fate = fate(turn, block, part, members, counters, worker.as_deref(), outcome)?;
-        let settled = Some((claim, outcome.tag()));
-        match fate {
-            Fate::Ends(state, error) => {
-                let (worker, results) = (worker.clone(), results.as_ref());
-                let end = End { state, counters, settled, worker, error, results };
-                turn.leave(block, part, members, &end)?;
-                ended.push((members, end));
-            }
-            Fate::Waits { run_at, state } => {
-                part.split(turn.db, members, |part| {
-                    (part.state, part.counters, part.settled, part.claim) = (state, counters, settled, None);
-                    part.run_at = run_at.unwrap_or(part.run_at);
-                    part.suspect = suspect(part.suspect, outcome);
-                })?;
-                turn.ring = true;
-            }
+        if let Some(end) = part_ways(turn, block, part, claim, members, outcome, results.as_ref())? {
+            ended.push((members, end));
         }
     }
     if let Outcome::Complete { submit, .. } = outcome
         && let Err(rejection) = submit::bear(turn, submit)?
+        && !mutant!(FollowUpsOutside)
     {
         return Ok(Err(rejection));
     }
@@ -186,6 +179,40 @@ pub(crate) fn conclude(
         }
     }
     Ok(Ok(()))
+}
+
+/// Members leave their part: for good, then it answers how, or to wait again.
+fn part_ways<'e>(
+    turn: &mut Turn<'_>,
+    block: &BlockRow,
+    part: &mut Part,
+    claim: ClaimId,
+    members: Mask,
+    outcome: &'e Outcome,
+    results: Option<&'e Payloads>,
+) -> Result<Option<End<'e>>, Error> {
+    let (worker, counters) = (turn.worker(claim)?, charge(part.counters, outcome));
+    let settled = Some((claim, outcome.tag())).filter(|_| !mutant!(SettleForgotten));
+    match fate(turn, block, part, members, counters, worker.as_deref(), outcome)? {
+        Fate::Ends(state, error) => {
+            let end = End { state, counters, settled, worker, error, results };
+            turn.leave(block, part, members, &end)?;
+            Ok(Some(end))
+        }
+        Fate::Waits { run_at, state } => {
+            if mutant!(KeyFreedAtRetry) {
+                row::run(turn.db, mutant::FREE_KEYS, [block.id])?;
+            }
+            part.split(turn.db, members, |part| {
+                (part.state, part.counters, part.settled) = (state, counters, settled);
+                part.claim = part.claim.filter(|_| mutant!(ClaimKeptAtRetry));
+                part.run_at = run_at.unwrap_or(part.run_at);
+                part.suspect = suspect(part.suspect, outcome);
+            })?;
+            turn.ring = true;
+            Ok(None)
+        }
+    }
 }
 
 /// What becomes of members.
@@ -225,7 +252,8 @@ fn fate<'o>(
         event(&Failure::new(Cause::Cancelled, BY_AN_OPERATOR))?;
         return Ok(Fate::Ends(State::Cancelled, Some(BY_AN_OPERATOR)));
     }
-    if matches!(outcome, Outcome::Interrupt) && counters.interruptions >= MAX_INTERRUPTIONS {
+    let worn_out = counters.interruptions >= MAX_INTERRUPTIONS && !mutant!(InterruptsUnlimited);
+    if matches!(outcome, Outcome::Interrupt) && worn_out {
         return Ok(Fate::Ends(State::Discarded, Some(CUT_SHORT)));
     }
     Ok(match outcome {
@@ -240,6 +268,8 @@ fn fate<'o>(
 
 fn charge(mut counters: Counters, outcome: &Outcome) -> Counters {
     match outcome {
+        Outcome::Retry { .. } if mutant!(RetryForgetsAttempt) => {}
+        Outcome::Release if mutant!(ReleaseCounts) => counters.attempts += 1,
         Outcome::Retry { .. } | Outcome::Discard { .. } => {
             counters.attempts = counters.attempts.saturating_add(1);
         }
@@ -253,6 +283,7 @@ fn charge(mut counters: Counters, outcome: &Outcome) -> Counters {
 fn suspect(before: u8, outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Release => before,
+        _ if mutant!(SuspectKept) => before.max(1),
         Outcome::Retry { failure, .. } => failure.suspect,
         _ => 0,
     }

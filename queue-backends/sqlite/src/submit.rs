@@ -4,14 +4,14 @@ use rusqlite::params;
 use serde_json::value::RawValue;
 use skep_queue::{
     Block, Content, Due, MAX_BLOCK, Mask, Payloads, QueueName, Reason, Rejection, Submission, Submitted,
-    TaskType,
-    admin::{Intake, State},
-    block::{MAX_BLOCK_BYTES, OnConflict},
+    TaskType, admin::Intake, block::MAX_BLOCK_BYTES,
 };
 
 use crate::{
     error::Error,
-    part::{AVAILABLE, CLAIMED, Part, SCHEDULED},
+    key,
+    mutant::mutant,
+    part::{AVAILABLE, Part, SCHEDULED},
     row,
     turn::{BlockRow, Turn, options_text},
 };
@@ -34,8 +34,6 @@ const NEW_BODY: &str = "insert into bodies (block, body) values (?1, ?2)";
 const SAME_BODY: &str = "select body = ?2 from bodies where block = ?1";
 const KEPT: &str = "select live from parts where block = ?1 union all \
      select members from finished where block = ?1";
-const KEY_HOLDER: &str = "select block from unique_keys where queue = ?1 and key = ?2";
-const TAKE_KEY: &str = "insert into unique_keys (queue, key, block) values (?1, ?2, ?3)";
 
 /// Whether the payloads are what they say. Needs no database, so a submit does it before its turn.
 pub(crate) fn well_formed(block: &Block) -> bool {
@@ -61,7 +59,10 @@ pub(crate) fn bear(turn: &mut Turn<'_>, blocks: &[Block]) -> Result<Result<(), R
     }
     let formed: Vec<bool> = blocks.iter().map(well_formed).collect();
     let answers = take(turn, blocks, &formed, Call { partial: false, born: true, full: Vec::new() })?;
-    Ok(answers.iter().find_map(refusal).map_or(Ok(()), Err))
+    let refused = answers.iter().find_map(refusal);
+    let ignored =
+        |rejection: &Rejection| mutant!(ConflictIgnoredInFollowUps) && rejection.reason == Reason::Invalid;
+    Ok(refused.filter(|rejection| !ignored(rejection)).map_or(Ok(()), Err))
 }
 
 fn take(
@@ -109,7 +110,8 @@ fn place(turn: &mut Turn<'_>, block: &Block, formed: bool, call: &mut Call) -> R
     if let Err(rejection) = check_form(turn, block, lane, formed, call.born) {
         return Ok(Submitted::Rejected(rejection));
     }
-    if let Some(rejection) = check_intake(turn, lane).filter(|_| !call.born) {
+    if let Some(rejection) = check_intake(turn, lane).filter(|_| !call.born || mutant!(IntakeBindsFollowUps))
+    {
         return Ok(Submitted::Rejected(rejection));
     }
     if let Some(answer) = check_id(turn, block, lane, call.partial)? {
@@ -117,7 +119,7 @@ fn place(turn: &mut Turn<'_>, block: &Block, formed: bool, call: &mut Call) -> R
     }
     let stored = if block.options.unique_key.is_some() {
         turn.attempt(|turn| {
-            check_key(turn, block)?.map_or_else(|| enter(turn, block, lane, call), |no| Ok(Err(no)))
+            key::make_way(turn, block)?.map_or_else(|| enter(turn, block, lane, call), |no| Ok(Err(no)))
         })?
     } else {
         enter(turn, block, lane, call)?
@@ -178,7 +180,7 @@ fn check_id(
 ) -> Result<Option<Submitted>, Error> {
     let Some(known) = turn.block(block.id)? else { return Ok(None) };
     let n = block.payloads.len();
-    let here = known.lane == turn.lanes.at(lane).id;
+    let here = known.lane == turn.lanes.at(lane).id || mutant!(SameIdAnyType);
     let same = here && known.n == n && same_body(turn, &known, block)?;
     if same {
         return Ok(Some(Submitted::Existing));
@@ -208,42 +210,12 @@ fn same_body(turn: &Turn<'_>, known: &BlockRow, block: &Block) -> Result<bool, E
     Ok(row::first(turn.db, SAME_BODY, body, |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
 
-/// Makes way for a unique key, or answers who is in it.
-fn check_key(turn: &mut Turn<'_>, block: &Block) -> Result<Option<Submitted>, Error> {
-    let Some(key) = &block.options.unique_key else { return Ok(None) };
-    let Some(holder) = holder(turn, &block.queue, key)? else { return Ok(None) };
-    let holder = turn.block_of(holder)?;
-    let task = holder.block.task(0);
-    let part = turn.part(holder.id, 0)?.filter(|part| part.state != CLAIMED);
-    match (block.options.on_conflict, part) {
-        (OnConflict::Skip, _) => Ok(Some(Submitted::Skipped { holder: task })),
-        (OnConflict::Replace, Some(mut part)) => {
-            let members = part.live;
-            let stopped =
-                turn.stop(&holder, &mut part, members, State::Cancelled, "replaced by another task")?;
-            Ok(stopped.err().map(Submitted::Rejected))
-        }
-        _ => Ok(Some(Submitted::Conflict { holder: task })),
-    }
-}
-
-/// The block that holds a unique key.
-pub(crate) fn holder(turn: &Turn<'_>, queue: &QueueName, key: &str) -> Result<Option<i64>, Error> {
-    row::first(turn.db, KEY_HOLDER, [queue.as_str(), key], |row| Ok(row.get(0)?))
-}
-
-/// Takes a unique key for a block.
-pub(crate) fn take_key(turn: &Turn<'_>, queue: &QueueName, key: &str, block: i64) -> Result<(), Error> {
-    row::run(turn.db, TAKE_KEY, params![queue.as_str(), key, block])?;
-    Ok(())
-}
-
 /// Stores as many members as there is room for.
 fn enter(turn: &mut Turn<'_>, block: &Block, lane: usize, call: &mut Call) -> Checked<Submitted> {
     let of_call = |(queue, task_type, _): &&(QueueName, Option<TaskType>, Rejection)| {
         *queue == block.queue && task_type.as_ref().is_none_or(|t| *t == block.task_type)
     };
-    if let Some((_, _, rejection)) = call.full.iter().find(of_call) {
+    if let Some((_, _, rejection)) = call.full.iter().find(of_call).filter(|_| !mutant!(BeginningForgotten)) {
         return Ok(Err(Submitted::Rejected(rejection.clone())));
     }
     let (fits, rejection) = turn.lanes.room(lane, block.payloads.len() as u64, call.partial);
@@ -261,7 +233,7 @@ fn enter(turn: &mut Turn<'_>, block: &Block, lane: usize, call: &mut Call) -> Ch
 }
 
 fn store(turn: &mut Turn<'_>, block: &Block, lane: usize, n: usize) -> Result<(), Error> {
-    let (id, members) = (turn.lanes.stored(turn.db, lane)?, Mask::first(n));
+    let (id, members) = (turn.lanes.stored(turn.db, lane)?, Mask::first(n - off_by_one(n)));
     let (priority, now) = (block.priority.number(), turn.now);
     let (options, uuid) = (options_text(block)?, &block.id.as_bytes()[..]);
     row::run(turn.db, NEW_BLOCK, params![uuid, id, priority, n as i64, options, now.micros()])?;
@@ -273,14 +245,18 @@ fn store(turn: &mut Turn<'_>, block: &Block, lane: usize, n: usize) -> Result<()
         Due::In(delay) => now + delay,
         Due::At(moment) => moment,
     };
-    let state = if run_at <= now { AVAILABLE } else { SCHEDULED };
+    let state = if run_at <= now || mutant!(RunAtIgnored) { AVAILABLE } else { SCHEDULED };
     Part::new(row, id, priority, run_at.micros(), state, members).insert(turn.db)?;
     if let Some(key) = &block.options.unique_key {
-        take_key(turn, &block.queue, key, row)?;
+        key::take(turn, &block.queue, key, row)?;
     }
     turn.lanes.count(lane, n as i64);
     turn.ring = true;
     Ok(())
+}
+
+fn off_by_one(n: usize) -> usize {
+    usize::from(mutant!(MaskOffByOne) && n == MAX_BLOCK)
 }
 
 /// What is refused must leave nothing behind, its payload neither.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row};
 use skep_queue::{Block, BlockId, ClaimId, DroneFacts, Options, Payloads, Priority, TaskId, Timestamp};
 
-use crate::{error::Error, lane::Lanes, part::Part, row};
+use crate::{error::Error, lane::Lanes, mutant::mutant, part::Part, row};
 
 /// See the module.
 pub(crate) struct Turn<'a> {
@@ -48,7 +48,8 @@ const BY_ID: &str = concat!("select ", block_columns!(), " from blocks b where b
 const BODY: &str = "select body from bodies where block = ?1";
 const WORKER: &str =
     "select d.facts from claims c join drones d on d.incarnation = c.drone where c.claim = ?1";
-const PROMOTE: &str = "update parts set state = 0 where state = 1 and run_at <= ?1";
+const NEXT_BEAT: &str = "update beats set number = number + 1 returning number";
+pub(crate) const PROMOTE: &str = "update parts set state = 0 where state = 1 and run_at <= ?1";
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(db: &'a Connection, now: Timestamp) -> Self {
@@ -68,7 +69,7 @@ impl<'a> Turn<'a> {
         let before = (self.lanes.clone(), self.ring);
         row::run(self.db, "savepoint attempt", [])?;
         let done = work(self)?;
-        if done.is_err() {
+        if done.is_err() && !mutant!(HalfCall) {
             row::run(self.db, "rollback to attempt", [])?;
             (self.lanes, self.ring) = before;
         }
@@ -81,6 +82,12 @@ impl<'a> Turn<'a> {
         // Nobody needs to be told: who waits has a timer of its own.
         row::run(self.db, PROMOTE, [self.now.micros()])?;
         Ok(())
+    }
+
+    /// The number of the next beat of any drone.
+    pub(crate) fn next_beat(&self) -> Result<i64, Error> {
+        let number = row::first(self.db, NEXT_BEAT, [], |row| Ok(row.get(0)?))?;
+        number.ok_or_else(|| Error::Corrupt("the beats are not counted".into()))
     }
 
     /// The name of the drone that has a claim, as it told it.

@@ -1,28 +1,17 @@
 //! The suite of the contract, on a SQLite file.
 
-use std::{path::PathBuf, sync::Arc};
+mod common;
 
-use skep_queue::{
-    Backend,
-    testing::{Bench, TestClock, TestRandom, bench::Opening},
-};
-use skep_sqlite::{Options, SqliteQueue};
+use std::sync::Arc;
 
-fn open(path: PathBuf, clock: &Arc<TestClock>) -> Arc<dyn Backend> {
-    let (clock, random) = (Arc::clone(clock) as _, TestRandom::new(7));
-    Arc::new(SqliteQueue::open(path, Options::default(), clock, random).expect("a new file opens"))
+use skep_queue::testing::{TestClock, side_by_side};
+
+skep_queue::conformance!(crate::common::fresh());
+
+/// Random histories, lost replies among them, on the file and on the model. `SKEP_CASES` and
+/// `PROPTEST_RNG_SEED` ask for more, and others.
+#[test]
+fn histories_are_like_the_models() {
+    let cases = std::env::var("SKEP_CASES").ok().and_then(|cases| cases.parse().ok());
+    side_by_side(cases.unwrap_or(150), async |clock: Arc<TestClock>| common::fresh_at(clock));
 }
-
-/// An empty queue in a folder of its own.
-fn fresh() -> Bench {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let again = (path.clone(), Arc::clone(&clock));
-    let reopen = move || -> Opening {
-        let (path, clock) = again.clone();
-        Box::pin(async move { open(path, &clock) })
-    };
-    Bench::new(open(path, &clock), clock).reopening(reopen).keeping(folder)
-}
-
-skep_queue::conformance!(fresh());

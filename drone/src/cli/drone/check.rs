@@ -1,12 +1,10 @@
 //! `skep drone check`
 
-use std::fmt::Write;
-
 use serde_json::json;
 
-use super::{FileArgs, say};
+use super::FileArgs;
 use crate::{
-    cli::{Exit, Failed, World},
+    cli::{Exit, Failed, Form, World},
     config::{Config, Loaded, WorkerConfig, open},
 };
 
@@ -26,19 +24,17 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
             problems.push(error.to_string());
         }
     }
-    say(&if world.common.json { machine(&config) } else { people(&config) })?;
-    notes.0.iter().try_for_each(|note| note_line(world, &note.to_string()))?;
+    match world.out.form() {
+        Form::Json => machine(&config).for_each(|line| world.out.json(&line)),
+        _ => people(&config).iter().for_each(|line| world.out.line(line)),
+    }
+    notes.0.iter().for_each(|note| world.out.talk(format!("note: {note}")));
     match (problems.len(), unreachable) {
         (0, _) => Ok(Exit::Ok),
         // Only the backend: the configuration itself may be right.
         (1, true) => Err(Failed::new(Exit::Unreachable, problems.join("\n"))),
         _ => Err(Failed::new(Exit::Usage, problems.join("\n"))),
     }
-}
-
-fn note_line(world: &World, note: &str) -> Result<(), Failed> {
-    let line = if world.common.json { json!({ "note": note }).to_string() } else { format!("note: {note}") };
-    say(&format!("{line}\n"))
 }
 
 /// What is wrong with a worker's program.
@@ -52,28 +48,22 @@ fn program(worker: &WorkerConfig) -> Option<String> {
     why.err().map(|why| format!("[workers.{}]: {why}", worker.name))
 }
 
-fn people(config: &Config) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "drone {}, local queue {}", config.name, config.local.path.display());
-    for queue in &config.queues {
-        let _ = writeln!(text, "queue {} of {}", queue.name, queue.url);
-    }
-    for worker in &config.workers {
+fn people(config: &Config) -> Vec<String> {
+    let mut lines = vec![format!("drone {}, local queue {}", config.name, config.local.path.display())];
+    lines.extend(config.queues.iter().map(|queue| format!("queue {} of {}", queue.name, queue.url)));
+    lines.extend(config.workers.iter().map(|worker| {
         let types: Vec<&str> = worker.types.iter().map(skep_queue::TaskType::as_str).collect();
         let (processes, prefetch) = (worker.run.processes(), worker.settings.prefetch);
-        let _ = writeln!(
-            text,
-            "worker {}: types {}; processes {processes}; prefetch {prefetch}; runs {}",
-            worker.name,
-            types.join(", "),
-            worker.run.argv().join(" ")
-        );
-    }
-    text
+        let (types, argv) = (types.join(", "), worker.run.argv().join(" "));
+        format!(
+            "worker {}: types {types}; processes {processes}; prefetch {prefetch}; runs {argv}",
+            worker.name
+        )
+    }));
+    lines
 }
 
-fn machine(config: &Config) -> String {
+fn machine(config: &Config) -> impl Iterator<Item = serde_json::Value> {
     let drone = json!({ "drone": config.name, "local": config.local.path });
     let queues = config.queues.iter().map(|queue| json!({ "queue": queue.name, "url": queue.url }));
     let workers = config.workers.iter().map(|worker| {
@@ -85,6 +75,5 @@ fn machine(config: &Config) -> String {
             "argv": worker.run.argv(),
         })
     });
-    let lines = std::iter::once(drone).chain(queues).chain(workers);
-    lines.map(|line| format!("{line}\n")).collect()
+    std::iter::once(drone).chain(queues).chain(workers)
 }

@@ -1,10 +1,6 @@
 //! Where the commands that take a configuration find it.
 
-use std::{
-    env,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{env, path::PathBuf};
 
 use crate::{
     cli::{Exit, Failed, World},
@@ -69,16 +65,5 @@ fn said() -> Origin {
         _ if env::args_os().any(|arg| given(&arg)) => Origin::Flag("--backend"),
         Some(_) => Origin::Env("SKEP_BACKEND".into()),
         None => Origin::Default,
-    }
-}
-
-/// Writes data to stdout. Who closed the pipe has read enough.
-pub(crate) fn say(text: &str) -> Result<(), Failed> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failed::new(Exit::Failed, format!("cannot write: {error}")))
-        }
-        _ => Ok(()),
     }
 }

@@ -42,8 +42,8 @@ impl<'a> Bulk<'a> {
         }
         bar.finish_and_clear();
         if let Some(why) = self.tally.why.take() {
-            let rest =
-                if self.partial { "the stream ends there" } else { "nothing of its call was submitted" };
+            let refused = format!("{} refused, and what followed was not tried", self.tally.refused);
+            let rest = if self.partial { &refused } else { "nothing of its call was submitted" };
             return Err(self.told(why.into(), rest));
         }
         if self.world.out.form() == Form::Table {
@@ -76,15 +76,10 @@ impl<'a> Bulk<'a> {
         }
     }
 
+    /// An error with what became of the others.
     fn told(&self, failed: Failed, rest: &str) -> Failed {
-        let tally = &self.tally;
-        let here = tally.accepted + tally.existing + tally.skipped;
-        let refused = if tally.refused > 0 && self.partial {
-            format!(", {} refused", tally.refused)
-        } else {
-            String::new()
-        };
-        failed.note(format!("{} accepted before that{refused}; {rest}", count(here, "task")))
+        let here = self.tally.accepted + self.tally.existing + self.tally.skipped;
+        failed.note(format!("{} accepted so far; {rest}", count(here, "task")))
     }
 }
 

@@ -56,7 +56,7 @@ impl Check<'_> {
                 Err(error) if self.is_said(&path) => self.problem(&path, &format!("`types`: {error}")),
                 Err(error) => {
                     let text = format!("[workers.{worker}]: {error}; or give it `types`");
-                    self.problem(&["workers", worker], &text);
+                    self.problems.add(&self.tree.origin(&["workers", worker]), text);
                 }
             }
         }
@@ -140,8 +140,10 @@ impl Check<'_> {
         let mut config = exec::Config { argv, processes, ..exec::Config::default() };
         set(&mut config.kill_after, table.kill_after.map(|time| time.0));
         for key in STAYING {
-            if self.is_said(&["workers", worker, key]) {
-                self.note(&["workers", worker, key], &format!("`{key}` has no effect with run.exec"));
+            let (path, for_all) = (["workers", worker, key], ["workers", "defaults", key]);
+            // What holds for all is meant for those that can use it.
+            if self.is_said(&path) && self.tree.origin(&path) != self.tree.origin(&for_all) {
+                self.note(&path, &format!("`{key}` has no effect with run.exec"));
             }
         }
         config

@@ -74,6 +74,7 @@ macro_rules! each_clause {
                 a_retry_needs_no_room
                 a_lowered_capacity_drops_nothing
                 a_partial_call_takes_the_longest_beginning
+                what_refused_once_refuses_what_follows
                 a_partly_accepted_block_stays_as_it_is
                 existing_is_answered_when_full
             }
@@ -128,6 +129,7 @@ macro_rules! each_clause {
                 what_is_not_kept_is_gone
                 retention_zero_keeps_nothing
                 retention_keeps_results_until_it_ends
+                retention_that_changes_holds_for_what_has_ended
                 failures_are_kept_in_order
                 suspects_are_remembered
                 answers_come_in_order
@@ -172,6 +174,7 @@ macro_rules! each_clause {
                 a_cancelled_task_is_not_rescued
                 a_drone_that_never_beat_is_rescued_too
                 who_comes_back_begins_anew
+                what_is_rescued_keeps_its_place
                 a_successor_comes_before_the_rescue
             }
             operate {

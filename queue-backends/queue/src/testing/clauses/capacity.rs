@@ -139,6 +139,21 @@ pub async fn a_partial_call_takes_the_longest_beginning(bench: Bench) {
     assert_eq!(ordinals(drone.pump("b", 9).await), [0, 1], "its first members");
 }
 
+/// A queue that refused a member refuses all that follow in the call, also what would make room for itself.
+pub async fn what_refused_once_refuses_what_follows(bench: Bench) {
+    bench.set(Setting::Capacity(Some(2))).await;
+    let held = bench.keyed("a", "k");
+    bench.accept(&held).await;
+    let replacing = bench.with("a", |options| {
+        options.unique_key = Some("k".to_owned());
+        options.on_conflict = crate::block::OnConflict::Replace;
+    });
+    let answers = bench.submit_all(&[bench.many("a", 3), replacing], true).await;
+    assert!(matches!(&answers[0], Submitted::Partly { accepted: 1, .. }), "{answers:?}");
+    assert!(matches!(&answers[1], Submitted::Rejected(r) if r.reason == Reason::QueueFull), "{answers:?}");
+    assert_eq!(bench.state(held.id.task(0)).await, State::Available, "nothing was replaced");
+}
+
 /// A block that was accepted in part stays as it is.
 pub async fn a_partly_accepted_block_stays_as_it_is(bench: Bench) {
     bench.set(Setting::Capacity(Some(3))).await;

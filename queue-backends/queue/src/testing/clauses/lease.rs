@@ -203,3 +203,16 @@ pub async fn a_successor_comes_before_the_rescue(bench: Bench) {
     assert_eq!(bench.state(id).await, State::Claimed);
     after.complete(&task).await;
 }
+
+/// What is rescued waits where it stood: it is handed out before what was submitted meanwhile.
+pub async fn what_is_rescued_keeps_its_place(bench: Bench) {
+    let (lost, watcher) = (bench.drone("lost").await, bench.drone("watcher").await);
+    let id = bench.one("a").await;
+    let run_at = bench.view(id).await.run_at;
+    lost.take("a").await;
+    bench.pass(1);
+    let later = bench.one("a").await;
+    bench.watch(&watcher, &[], 80).await;
+    assert_eq!(bench.view(id).await.run_at, run_at);
+    assert_eq!([watcher.take("a").await.id, watcher.take("a").await.id], [id, later]);
+}

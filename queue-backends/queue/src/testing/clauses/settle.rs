@@ -223,6 +223,21 @@ pub async fn retention_keeps_results_until_it_ends(bench: Bench) {
     assert!(bench.all().await.is_empty());
 }
 
+/// A retention that changes holds for what has ended already.
+pub async fn retention_that_changes_holds_for_what_has_ended(bench: Bench) {
+    bench.set(Setting::Retention(Duration::from_secs(10))).await;
+    let drone = bench.drone("d").await;
+    let id = bench.one("a").await;
+    drone.complete(&drone.take("a").await).await;
+    bench.set(Setting::Retention(Duration::from_secs(100))).await;
+    bench.pass(50);
+    drone.beat(&[]).await;
+    assert_eq!(bench.state(id).await, State::Completed, "kept longer");
+    bench.set(Setting::Retention(Duration::from_secs(20))).await;
+    drone.beat(&[]).await;
+    assert!(bench.all().await.is_empty(), "and then shorter");
+}
+
 /// What went wrong is kept, oldest first, with cause, attempt and drone.
 pub async fn failures_are_kept_in_order(bench: Bench) {
     let drone = bench.drone("d").await;
