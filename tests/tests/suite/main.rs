@@ -1,12 +1,15 @@
 //! Whole drones, tormented. docs/testing.md says what each test shows, and how to run the long forms.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod capacity;
 mod checker;
 mod damage;
+mod drain;
 mod kills;
 mod outage;
 mod poison;
 mod process;
 mod scene;
+mod soak;
 mod twins;
 mod wait;
