@@ -4,9 +4,11 @@
 mod capacity;
 mod checker;
 mod damage;
+mod disk;
 mod drain;
 mod kills;
 mod outage;
+mod places;
 mod poison;
 mod process;
 mod scene;
