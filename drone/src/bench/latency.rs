@@ -23,12 +23,13 @@ impl Bench {
             let _ = starts.send((load.n, clock.elapsed()));
             async { Ok::<_, HandlerError>(()) }
         };
-        let mut samples = Vec::with_capacity(SAMPLES);
+        let (mut samples, mut acks) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
         let begun = self.clock.elapsed();
         let measure = async {
             for block in self.blocks(SAMPLES, true) {
                 let submitted = self.clock.elapsed();
                 self.submit(vec![block]).await?;
+                acks.push((self.clock.elapsed() - submitted).as_secs_f64() * 1000.0);
                 let (_, at) = started.recv().await.ok_or_else(|| refused("the drone stopped"))?;
                 samples.push(at.saturating_sub(submitted).as_secs_f64() * 1000.0);
                 // Idle again: everything of this task is reported before the next.
@@ -37,10 +38,9 @@ impl Bench {
             Ok(())
         };
         self.beside_a_drone(note, measure).await?;
-        samples.sort_by(f64::total_cmp);
-        let at = |part: f64| samples[((samples.len() - 1) as f64 * part) as usize];
         let figure = self.figure("latency", SAMPLES, self.clock.elapsed() - begun);
-        Ok(figure.with("p50_ms", at(0.5)).with("p99_ms", at(0.99)).with("max_ms", at(1.0)))
+        let figure = figure.with("p50_ms", part(&mut samples, 0.5)).with("p99_ms", part(&mut samples, 0.99));
+        Ok(figure.with("max_ms", part(&mut samples, 1.0)).with("durable_p50_ms", part(&mut acks, 0.5)))
     }
 
     pub(super) async fn idle(&self) -> Result<Figure, Error> {
@@ -84,6 +84,12 @@ impl Bench {
         ran.map_err(refused)?;
         measured
     }
+}
+
+/// The value below which this part of the samples lies.
+fn part(samples: &mut [f64], part: f64) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples.get((samples.len().saturating_sub(1) as f64 * part) as usize).copied().unwrap_or(0.0)
 }
 
 fn cpu_time() -> Duration {

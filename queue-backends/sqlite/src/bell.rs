@@ -43,6 +43,11 @@ impl Bell {
         self.rung.load(Ordering::Acquire)
     }
 
+    /// Whether rings can be heard at all.
+    pub(crate) fn works(&self) -> bool {
+        matches!(self.watch.get(), Some(Some(_)))
+    }
+
     /// Returns when it has rung since that `listen`; never where inotify cannot be had.
     pub(crate) async fn wait(&self, since: u64) {
         let Some(Some(watch)) = self.watch.get() else { return std::future::pending().await };

@@ -70,10 +70,13 @@ struct Shared {
 trait Job: Send {
     /// May be called again, alone, when another job of its group failed.
     fn run(&mut self, connection: &Connection) -> Result<(), Error>;
+    /// Whether its answer is a promise that must survive a power cut.
+    fn durable(&self) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
 struct Call<F, T> {
+    durable: bool,
     work: F,
     output: Option<T>,
     reply: oneshot::Sender<Result<T, Error>>,
@@ -118,7 +121,20 @@ impl Db {
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, Error> + Send + 'static,
     {
-        send(&self.writer, work).await
+        send(&self.writer, true, work).await
+    }
+
+    /// Like [`Db::write`], but does not wait for the disk: a power cut (not a crash) may undo it, unless a
+    /// durable write came after it. For what can be found out again.
+    ///
+    /// # Errors
+    /// What `work` answers, or what the commit met.
+    pub async fn write_lazily<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        send(&self.writer, false, work).await
     }
 
     /// Runs `work` on a snapshot, beside the writer; on an exclusive file, in the writer's turn.
@@ -134,7 +150,7 @@ impl Db {
             return self.write(work).await;
         }
         let reader = self.reader()?;
-        send(&reader, work).await
+        send(&reader, false, work).await
     }
 
     /// Whether commits from now on wait for the disk (`synchronous = FULL`). The first that does makes all
@@ -206,7 +222,7 @@ impl Shared {
         group: &mut [Box<dyn Job>],
         durable: &mut bool,
     ) -> Result<(), Error> {
-        let wanted = self.durable.load(Ordering::Relaxed);
+        let wanted = self.durable.load(Ordering::Relaxed) && group.iter().any(|job| job.durable());
         if wanted != *durable {
             set_synchronous(connection, wanted)?;
             *durable = wanted;
@@ -231,8 +247,12 @@ where
         Ok(())
     }
 
+    fn durable(&self) -> bool {
+        self.durable
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
-        let Self { work, output, reply } = *self;
+        let Self { work, output, reply, .. } = *self;
         // First, so that whoever asked has back what it shared with the work.
         drop(work);
         // Whoever asked may have gone; what is committed stays so.
@@ -240,13 +260,13 @@ where
     }
 }
 
-async fn send<T, F>(to: &mpsc::Sender<Box<dyn Job>>, work: F) -> Result<T, Error>
+async fn send<T, F>(to: &mpsc::Sender<Box<dyn Job>>, durable: bool, work: F) -> Result<T, Error>
 where
     T: Send + 'static,
     F: FnMut(&Connection) -> Result<T, Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    to.send(Box::new(Call { work, output: None, reply })).map_err(|_| Error::Closed)?;
+    to.send(Box::new(Call { durable, work, output: None, reply })).map_err(|_| Error::Closed)?;
     answer.await.map_err(|_| Error::Closed)?
 }
 

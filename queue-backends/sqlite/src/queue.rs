@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use skep_queue::{
     Admin, Beat, Claimed, Clock, Incarnation, Orders, Pump, Queue, QueueName, Random, Result, Settled,
     Settlement, Submission, Submitted, TaskId, TaskType, Watch,
@@ -26,6 +27,8 @@ use crate::{
 
 /// A caller that waits looks again after about so long, whatever it heard.
 const POLL: Duration = Duration::from_secs(1);
+/// The same for who waits for orders, where bells are heard.
+const QUIET: Duration = Duration::from_secs(30);
 /// Most sweeps in one beat; what is left waits for the next.
 const SWEEPS: usize = 16;
 
@@ -91,10 +94,28 @@ impl SqliteQueue {
     /// Does a call's work in a transaction, and rings once it is durable.
     async fn turn<T: Send + 'static>(
         &self,
-        mut work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
+        work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T> {
+        let done = self.db.write(self.call(work));
+        self.ring(done.await)
+    }
+
+    /// The same without waiting for the disk: for claims and beats. A claim that a power cut undoes was this
+    /// machine's own, whose drone died with it and hears of it at its first beat; an outcome never is undone.
+    async fn lazy_turn<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T> {
+        let done = self.db.write_lazily(self.call(work));
+        self.ring(done.await)
+    }
+
+    fn call<T>(
+        &self,
+        mut work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> impl FnMut(&Connection) -> Result<(T, bool), Error> + Send + 'static {
         let clock = Arc::clone(&self.clock);
-        let done = self.db.write(move |db| {
+        move |db| {
             let mut turn = Turn::new(db, clock.now());
             let answer = work(&mut turn)?;
             turn.finish()?;
@@ -103,8 +124,11 @@ impl SqliteQueue {
                 row::run(db, "begin immediate", [])?;
             }
             Ok((answer, turn.ring))
-        });
-        let (answer, ring) = done.await.map_err(|error| self.failed(error))?;
+        }
+    }
+
+    fn ring<T>(&self, done: Result<(T, bool), Error>) -> Result<T> {
+        let (answer, ring) = done.map_err(|error| self.failed(error))?;
         if ring {
             self.db.lock().ring();
         }
@@ -133,7 +157,8 @@ impl SqliteQueue {
     async fn nothing_for(&self, types: &[TaskType]) -> Option<Duration> {
         let poll = POLL.mul_f64(self.random.fraction().mul_add(0.4, 0.8));
         if types.is_empty() {
-            return Some(poll);
+            // Whoever waits for orders hears the bell; it need not be told that nothing came.
+            return Some(if self.bell.works() { QUIET } else { poll });
         }
         let pumped = self.pumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let types = types.to_vec();
@@ -167,7 +192,7 @@ impl Queue for SqliteQueue {
                 pumped.push(pump.queue.clone());
             }
         }
-        self.turn(move |turn| pump::pump(turn, &pump)).await
+        self.lazy_turn(move |turn| pump::pump(turn, &pump)).await
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
@@ -177,7 +202,7 @@ impl Queue for SqliteQueue {
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         let (watch, clock) = (Arc::clone(&self.watch), Arc::clone(&self.clock));
         let (orders, mut more) = self
-            .turn(move |turn| {
+            .lazy_turn(move |turn| {
                 let more = sweep::sweep(turn)?;
                 let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok((beat::beat(turn, &beat, &mut watch, clock.elapsed())?, more))
@@ -187,7 +212,7 @@ impl Queue for SqliteQueue {
             if !more {
                 break;
             }
-            more = self.turn(|turn| sweep::sweep(turn)).await?;
+            more = self.lazy_turn(|turn| sweep::sweep(turn)).await?;
         }
         Ok(orders)
     }
@@ -250,7 +275,7 @@ mod tests {
         let queue =
             SqliteQueue::open(path, Options::default(), Arc::new(SystemClock), Arc::new(SystemRandom));
         let pragma = |name: &'static str| {
-            move |db: &rusqlite::Connection| {
+            move |db: &Connection| {
                 Ok(db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))?)
             }
         };
