@@ -129,13 +129,17 @@ impl Local {
         incarnation: Incarnation,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Former), Error> {
-        let db = file::open(&config, &*clock)?;
-        let incarnation = recover::move_in(&db, incarnation).await?;
-        let ballast = Ballast::new(&config);
-        let (state, running) = recover::load(&db, sources, &specs, &*clock).await?;
-        let state = Mutex::new(state);
+        let (db, state, former) = match recover::open(&config, sources, &specs, incarnation, &*clock).await {
+            // A statement that fails on a file that was just checked has met damage, too.
+            Err(Error::Corrupt(why) | Error::Sql(why)) => {
+                file::set_aside(&config, &why, &*clock)?;
+                recover::open(&config, sources, &specs, incarnation, &*clock).await?
+            }
+            opened => opened?,
+        };
+        let (ballast, state) = (Ballast::new(&config), Mutex::new(state));
         let inner = Inner { db, config, specs, clock, ballast, state, looks: Looks::default() };
-        Ok((Self { inner: Arc::new(inner) }, Former { incarnation, running }))
+        Ok((Self { inner: Arc::new(inner) }, former))
     }
 
     /// Keeps claims: on file when it returns.

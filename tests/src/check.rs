@@ -90,7 +90,7 @@ impl fmt::Display for Verdict {
         )?;
         self.states.iter().try_for_each(|(state, n)| write!(f, ", {state} {n}"))?;
         self.causes.iter().try_for_each(|(cause, n)| write!(f, ", {cause} {n}"))?;
-        self.broken.iter().take(20).try_for_each(|b| write!(f, "\n  {}: {}", b.invariant, b.how))?;
+        self.broken.iter().take(3).try_for_each(|b| write!(f, "\n  {}: {}", b.invariant, b.how))?;
         if self.broken.is_empty() { Ok(()) } else { write!(f, "\n  {} broken in all", self.broken.len()) }
     }
 }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use skep_queue::{Rejection, TaskId};
 
 /// Holds the plan of a test drone.
 pub const VARIABLE: &str = "SKEP_TEST_PLAN";
@@ -69,4 +70,28 @@ pub enum Said {
         /// Runs that were cut short.
         interrupted: usize,
     },
+}
+
+/// A submitter to be started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pusher {
+    /// The file of the queue.
+    pub queue: PathBuf,
+    /// Where its answers go at its end.
+    pub answers: PathBuf,
+    /// How long it pushes.
+    pub length: Duration,
+    /// Whether it is the control of the experiment.
+    pub naive: bool,
+    /// The bound that the control keeps, or would like to.
+    pub bound: u64,
+}
+
+/// What a submitter was told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Tasks that were acknowledged.
+    pub accepted: Vec<TaskId>,
+    /// Refusals.
+    pub rejected: Vec<Rejection>,
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skep_queue::{
-    Block, BlockId, ClaimId, Claimed, Mask, Options, Outcome, Payloads, Priority, QueueName, TaskType,
-    Timestamp,
+    Block, BlockId, ClaimId, Claimed, Ending, Mask, Options, Outcome, Payloads, Priority, QueueName,
+    TaskType, Timestamp,
 };
 use skep_sqlite::Error;
 
@@ -87,15 +87,73 @@ pub(super) fn unpack<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Erro
         .map_err(|e| Error::Corrupt(format!("a row of the local queue cannot be read: {e}")))
 }
 
-/// An outcome as stored: nothing at all for the plain `done`, which most are.
-pub(super) fn pack_outcome(outcome: &Outcome) -> Result<Vec<u8>, Error> {
-    if *outcome == Outcome::done() { Ok(Vec::new()) } else { pack(outcome) }
+/// An ending as stored, sealed together with whose it is. Most are the plain `done`, which takes no bytes.
+pub(super) fn pack_ending(held: u64, ending: &Ending) -> Result<Vec<u8>, Error> {
+    let outcome = if ending.outcome == Outcome::done() { Vec::new() } else { pack(&ending.outcome)? };
+    let members = ending.members.to_bytes();
+    Ok(seal(&[&held.to_be_bytes()], [&members[..], &outcome].concat()))
 }
 
-pub(super) fn unpack_outcome(bytes: &[u8]) -> Result<Outcome, Error> {
-    if bytes.is_empty() { Ok(Outcome::done()) } else { unpack(bytes) }
+/// The ending of those `members` that are not yet reported, of the ones it was written for.
+pub(super) fn unpack_ending(held: u64, members: Mask, bytes: &[u8]) -> Result<Ending, Error> {
+    let (written, outcome) =
+        unseal(&[&held.to_be_bytes()], bytes)?.split_at_checked(16).ok_or_else(damaged)?;
+    if !(members - mask(written)?).is_empty() {
+        return Err(damaged());
+    }
+    let outcome = if outcome.is_empty() { Outcome::done() } else { unpack(outcome)? };
+    Ok(Ending { members, outcome })
+}
+
+/// Bytes behind a sum of them and of what else the row says: SQLite's checks see damage to the structure of
+/// a file, not to what lies in it, and work that is not what was submitted must not run.
+pub(super) fn seal(beside: &[&[u8]], bytes: Vec<u8>) -> Vec<u8> {
+    let mut sealed = sum(beside, &bytes).to_vec();
+    sealed.extend(bytes);
+    sealed
+}
+
+/// The bytes behind the sum, when it is right.
+pub(super) fn unseal<'a>(beside: &[&[u8]], sealed: &'a [u8]) -> Result<&'a [u8], Error> {
+    match sealed.split_at_checked(8) {
+        Some((given, bytes)) if given == sum(beside, bytes) => Ok(bytes),
+        _ => Err(damaged()),
+    }
+}
+
+/// FNV-1a: any one byte that differs gives another sum.
+fn sum(beside: &[&[u8]], bytes: &[u8]) -> [u8; 8] {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let all = beside.iter().copied().chain([bytes]).flatten();
+    all.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(PRIME))
+        .to_be_bytes()
+}
+
+fn damaged() -> Error {
+    Error::Corrupt("a row of the local queue is damaged".into())
 }
 
 pub(super) fn mask(bytes: &[u8]) -> Result<Mask, Error> {
     Mask::from_bytes(bytes).ok_or_else(|| Error::Corrupt("a mask of the local queue is not 16 bytes".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_flipped_bit_goes_unseen() {
+        let outcome = Outcome::Complete { result: Some("7".into()), submit: Vec::new() };
+        let ending = Ending { members: Mask::first(3), outcome };
+        let bytes = pack_ending(5, &ending).unwrap();
+        assert_eq!(unpack_ending(5, Mask::first(3), &bytes).unwrap(), ending);
+        assert_eq!(unpack_ending(5, Mask::one(2), &bytes).unwrap().members, Mask::one(2));
+        assert!(unpack_ending(5, Mask::one(3), &bytes).is_err(), "a member it was not written for");
+        assert!(unpack_ending(4, Mask::first(3), &bytes).is_err(), "another row's");
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(unpack_ending(5, Mask::first(3), &flipped).is_err(), "bit {bit}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use skep_sqlite::{Connection, Db, Error, Sharing, params};
 
 use super::{
     Config, Durability,
-    codec::{Head, pack, pack_outcome},
+    codec::{Head, pack, pack_ending, seal},
     held::{Flush, Held, Trash},
 };
 
@@ -24,6 +24,8 @@ impl NewRow {
 
     fn insert(&self, connection: &Connection) -> Result<(), Error> {
         let (held, claimed) = (&self.held, &self.held.claimed);
+        let body = claimed.payloads.as_bytes();
+        let beside = [self.source.as_bytes(), claimed.claim.as_bytes(), claimed.block.as_bytes(), body];
         let sql = "insert into held (id, source, claim, block, live, started, head, stored_at) \
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         connection.prepare_cached(sql)?.execute(params![
@@ -33,38 +35,32 @@ impl NewRow {
             claimed.block.as_bytes(),
             held.live.to_bytes(),
             held.started.to_bytes(),
-            pack(&Head::of(held))?,
+            seal(&beside, pack(&Head::of(held))?),
             self.stored_at,
         ])?;
         let sql = "insert into payloads (held, body) values (?1, ?2)";
-        connection
-            .prepare_cached(sql)?
-            .execute(params![held.key.cast_signed(), &claimed.payloads.as_bytes()[..]])?;
+        connection.prepare_cached(sql)?.execute(params![held.key.cast_signed(), &body[..]])?;
         Ok(())
     }
 }
 
-/// Opens the file; one that is damaged is renamed, since the leases are the truth.
-pub(super) fn open(config: &Config, clock: &dyn Clock) -> Result<Db, Error> {
-    match open_checked(config) {
-        Err(Error::Corrupt(why)) => {
-            let aside = aside(config, clock);
-            tracing::error!(path = %config.path.display(), aside = %aside.display(), why,
-                "the local queue is damaged: set aside, starting empty; its tasks come back when their leases end");
-            std::fs::rename(&config.path, &aside)
-                .map_err(|e| Error::Io(format!("{}: {e}", config.path.display())))?;
-            for suffix in ["-wal", "-shm"] {
-                let mut path = config.path.clone().into_os_string();
-                path.push(suffix);
-                let _ = std::fs::remove_file(path);
-            }
-            open_checked(config)
-        }
-        other => other,
+/// Renames a file that is damaged: the leases are the truth.
+pub(super) fn set_aside(config: &Config, why: &str, clock: &dyn Clock) -> Result<(), Error> {
+    let aside = aside(config, clock);
+    tracing::error!(path = %config.path.display(), aside = %aside.display(), why,
+        "the local queue is damaged: set aside, starting empty; its tasks come back when their leases end");
+    std::fs::rename(&config.path, &aside)
+        .map_err(|e| Error::Io(format!("{}: {e}", config.path.display())))?;
+    for suffix in ["-wal", "-shm"] {
+        let mut path = config.path.clone().into_os_string();
+        path.push(suffix);
+        let _ = std::fs::remove_file(path);
     }
+    Ok(())
 }
 
-fn open_checked(config: &Config) -> Result<Db, Error> {
+/// Opens the file, and looks for damage to its structure.
+pub(super) fn open(config: &Config) -> Result<Db, Error> {
     let opened = Db::open(skep_sqlite::Config {
         path: config.path.clone(),
         sharing: Sharing::Exclusive,
@@ -106,13 +102,8 @@ pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -
     let mut insert = connection
         .prepare_cached("insert into outbox (id, held, members, ending) values (?1, ?2, ?3, ?4)")?;
     for (row, key, ending) in &flush.endings {
-        let members = ending.members.to_bytes();
-        insert.execute(params![
-            row.cast_signed(),
-            key.cast_signed(),
-            members,
-            pack_outcome(&ending.outcome)?
-        ])?;
+        let (members, packed) = (ending.members.to_bytes(), pack_ending(*key, ending)?);
+        insert.execute(params![row.cast_signed(), key.cast_signed(), members, packed])?;
     }
     for (parent, child) in &flush.links {
         let sql = "select source from held where id = ?1";

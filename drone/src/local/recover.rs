@@ -7,7 +7,9 @@ use skep_queue::{BlockId, ClaimId, Claimed, Clock, Ending, Incarnation, Mask, Pa
 use skep_sqlite::{Connection, Db, Error, OptionalExtension, Row};
 
 use super::{
+    Config, Former,
     codec::{self, Head},
+    file,
     held::Held,
     state::State,
 };
@@ -22,8 +24,31 @@ pub(crate) struct Leftover {
     pub(crate) in_process: bool,
 }
 
+/// Opens the file and reads all of it. It is closed again when that fails.
+pub(super) async fn open(
+    config: &Config,
+    sources: &[String],
+    specs: &Specs,
+    incarnation: Incarnation,
+    clock: &dyn Clock,
+) -> Result<(Db, State, Former), Error> {
+    let db = file::open(config)?;
+    let read = async {
+        let incarnation = move_in(&db, incarnation).await?;
+        let (state, running) = load(&db, sources, specs, clock).await?;
+        Ok((state, Former { incarnation, running }))
+    };
+    match read.await {
+        Ok((state, former)) => Ok((db, state, former)),
+        Err(error) => {
+            db.close().await;
+            Err(error)
+        }
+    }
+}
+
 /// Notes who has the file now; answers who had it before.
-pub(super) async fn move_in(db: &Db, incarnation: Incarnation) -> Result<Option<String>, Error> {
+async fn move_in(db: &Db, incarnation: Incarnation) -> Result<Option<String>, Error> {
     let incarnation = incarnation.to_string();
     db.write(move |connection| {
         let select = "select incarnation from tenant";
@@ -36,7 +61,7 @@ pub(super) async fn move_in(db: &Db, incarnation: Incarnation) -> Result<Option<
 }
 
 /// Reads everything that is on file.
-pub(super) async fn load(
+async fn load(
     db: &Db,
     sources: &[String],
     specs: &Specs,
@@ -90,15 +115,16 @@ fn rows(connection: &Connection, sources: &[String], now: Now) -> Result<Vec<Hel
 fn held(row: &Row<'_>, sources: &[String], (now, elapsed): Now) -> Result<Held, Error> {
     let bad = || Error::Corrupt("a row of the local queue cannot be read".into());
     let blob = |i: usize| -> Result<Vec<u8>, Error> { Ok(row.get(i)?) };
-    let name: String = row.get(1)?;
+    let (name, claim, block, body): (String, _, _, _) = (row.get(1)?, blob(2)?, blob(3)?, blob(8)?);
+    let head = blob(6)?;
+    let head: Head = codec::unpack(codec::unseal(&[name.as_bytes(), &claim, &block, &body], &head)?)?;
     let source = sources.iter().position(|known| *known == name).ok_or_else(|| {
         Error::Refused(format!("the local queue holds work of {name}, which is no [[queue]] of this drone: add it, or use another local file"))
     })?;
-    let head: Head = codec::unpack(&blob(6)?)?;
-    let claim = ClaimId::from_bytes(&blob(2)?).ok_or_else(bad)?;
-    let block = BlockId::from_bytes(&blob(3)?).ok_or_else(bad)?;
+    let claim = ClaimId::from_bytes(&claim).ok_or_else(bad)?;
+    let block = BlockId::from_bytes(&block).ok_or_else(bad)?;
     let live = codec::mask(&blob(4)?)?;
-    let payloads = Payloads::from_bytes(Bytes::from(blob(8)?)).ok_or_else(bad)?;
+    let payloads = Payloads::from_bytes(Bytes::from(body)).ok_or_else(bad)?;
     let (claimed, chain): (Claimed, _) = head.claimed(claim, block, live, payloads);
     let age = std::time::Duration::from_micros((now - row.get::<_, i64>(7)?).max(0).cast_unsigned());
     let mut held =
@@ -113,9 +139,9 @@ fn endings(connection: &Connection) -> Result<HashMap<u64, Vec<(u64, Ending)>>, 
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let members = codec::mask(&row.get::<_, Vec<u8>>(2)?)?;
-        let outcome = codec::unpack_outcome(&row.get::<_, Vec<u8>>(3)?)?;
         let (id, held) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
-        all.entry(held).or_default().push((id, Ending { members, outcome }));
+        let ending = codec::unpack_ending(held, members, &row.get::<_, Vec<u8>>(3)?)?;
+        all.entry(held).or_default().push((id, ending));
     }
     Ok(all)
 }

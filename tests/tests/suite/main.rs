@@ -1,9 +1,17 @@
 //! Whole drones, tormented. docs/testing.md says what each test shows, and how to run the long forms.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod capacity;
 mod checker;
+mod damage;
+mod disk;
+mod drain;
 mod kills;
+mod outage;
+mod places;
 mod poison;
 mod process;
 mod scene;
+mod soak;
+mod twins;
 mod wait;

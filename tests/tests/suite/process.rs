@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,6 +18,7 @@ use super::wait::until;
 pub struct Process {
     child: Child,
     said: Arc<Mutex<Vec<Said>>>,
+    hearing: Option<JoinHandle<()>>,
     log: PathBuf,
 }
 
@@ -35,12 +37,12 @@ impl Process {
         let mut child = command.spawn().unwrap();
         let (said, stdout) = (Arc::new(Mutex::new(Vec::new())), child.stdout.take().unwrap());
         let heard = Arc::clone(&said);
-        std::thread::spawn(move || {
+        let hearing = std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 heard.lock().unwrap().push(serde_json::from_str(&line).unwrap());
             }
         });
-        Self { child, said, log }
+        Self { child, said, hearing: Some(hearing), log }
     }
 
     pub fn pid(&self) -> u32 {
@@ -60,6 +62,14 @@ impl Process {
             self.said.lock().unwrap().contains(&what)
         })
         .await;
+    }
+
+    /// Whether it has said this; what it says at its end is heard when it has ended.
+    pub fn said(&mut self, what: &Said) -> bool {
+        if let Some(hearing) = self.hearing.take() {
+            hearing.join().unwrap();
+        }
+        self.said.lock().unwrap().contains(what)
     }
 
     /// Returns once the queue has heard it.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use skep_queue::{
-    Admin, Block, BlockId, Cause, Queue, QueueName, Submission, Submitted, TaskId, TaskType,
+    Admin, Block, BlockId, Cause, Queue, Submission, Submitted, TaskId, TaskType,
     admin::{Event, Filter, TaskView},
     block,
     clock::{SystemClock, SystemRandom},
@@ -28,7 +28,7 @@ pub struct Scene {
     pub dir: TempDir,
     pub queue: Arc<SqliteQueue>,
     submitted: Vec<TaskId>,
-    killed: HashMap<u32, u64>,
+    pub killed: HashMap<u32, u64>,
     most: Option<(u64, u64)>,
 }
 
@@ -174,10 +174,6 @@ impl Drop for Scene {
 pub fn open(path: &Path) -> SqliteQueue {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     SqliteQueue::open(path, Options::default(), clock, random).unwrap()
-}
-
-pub fn queue_name() -> QueueName {
-    QueueName::default()
 }
 
 /// I16: the file is whole.

@@ -58,3 +58,14 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 pub async fn moment(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }
+
+/// Says that a test could not run here, and why: on stderr, and in the list that the test command prints.
+pub fn skip(test: &str, why: &str) {
+    use std::io::Write;
+    let line = format!("SKIPPED: {test}: {why}");
+    eprintln!("{line}");
+    let list = std::env::var_os("SKEP_SKIPPED").map(std::path::PathBuf::from);
+    let list = list.unwrap_or_else(|| skep_tests::house::root().join("target/skipped.txt"));
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(list);
+    file.and_then(|mut file| writeln!(file, "{line}")).unwrap();
+}

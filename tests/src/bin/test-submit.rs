@@ -1,0 +1,82 @@
+//! One of many submitters: pushes tasks at a queue that has little room, and writes down every answer. Or,
+//! as the control of the experiment, does what a naive queue would do.
+
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use skep_queue::{
+    Block, BlockId, Clock, Queue, Random, Submission, Submitted, block,
+    clock::{SystemClock, SystemRandom},
+};
+use skep_sqlite::{Connection, Options, SqliteQueue};
+use skep_tests::plan::{self, Answers, Pusher};
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let done = std::env::var(plan::VARIABLE).map_err(Failure::from).and_then(|text| {
+        let pusher: Pusher = serde_json::from_str(&text)?;
+        let answers = if pusher.naive { naive(&pusher)? } else { push(&pusher)? };
+        Ok(std::fs::write(&pusher.answers, serde_json::to_vec(&answers)?)?)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            ExitCode::from(3)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "errors are talk")]
+fn tell(error: &Failure) {
+    eprintln!("error: {error}");
+}
+
+fn push(pusher: &Pusher) -> Result<Answers, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let queue = SqliteQueue::open(&pusher.queue, Options::default(), clock, random)?;
+    let (mut answers, begun) = (Answers::default(), SystemClock.elapsed());
+    while SystemClock.elapsed().saturating_sub(begun) < pusher.length {
+        let members = 1 + (SystemRandom.fraction() * 9.0) as usize;
+        let like = Block::one("work".parse()?, "{}", &SystemClock, &SystemRandom);
+        let payloads = vec![r#"{"millis":2}"#; members];
+        let blocks = block::pack(&like, &payloads, || BlockId::new(&SystemClock, &SystemRandom));
+        let partial = SystemRandom.fraction() < 0.5;
+        let answer = runtime.block_on(queue.submit(Submission { blocks: blocks.clone(), partial }))?;
+        let full = answer.iter().any(|answer| *answer != Submitted::Accepted);
+        for (block, answer) in blocks.iter().zip(answer) {
+            note(block, answer, &mut answers)?;
+        }
+        if full {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(answers)
+}
+
+fn note(block: &Block, answer: Submitted, answers: &mut Answers) -> Result<(), Failure> {
+    let (accepted, rejection) = match answer {
+        Submitted::Accepted => (block.payloads.len(), None),
+        Submitted::Partly { accepted, rejection } => (accepted, Some(rejection)),
+        Submitted::Rejected(rejection) => (0, Some(rejection)),
+        other => return Err(format!("an answer that nobody asked for: {other:?}").into()),
+    };
+    answers.accepted.extend(block.mask().take(accepted).iter().map(|ordinal| block.id.task(ordinal)));
+    answers.rejected.extend(rejection);
+    Ok(())
+}
+
+/// Counts, and when there is room, inserts: two steps, which is one too many.
+fn naive(pusher: &Pusher) -> Result<Answers, Failure> {
+    let connection = Connection::open(Path::new(&pusher.queue))?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    for _ in 0..pusher.bound * 100 {
+        let count: i64 = connection.query_row("select count(*) from tasks", [], |row| row.get(0))?;
+        if count.cast_unsigned() >= pusher.bound {
+            break;
+        }
+        connection.execute("insert into tasks (payload) values ('x')", [])?;
+    }
+    Ok(Answers::default())
+}
