@@ -233,8 +233,12 @@ impl Shared {
             *durable = wanted;
         }
         // busy_timeout alone starves writers for seconds: the lock file is a fair queue.
-        let _turn = (self.config.sharing == Sharing::Shared).then(|| self.lock.turn()).transpose()?;
-        transact(connection, "BEGIN IMMEDIATE", group)
+        let turn = (self.config.sharing == Sharing::Shared).then(|| self.lock.turn()).transpose()?;
+        transact(connection, "BEGIN IMMEDIATE", group)?;
+        drop(turn);
+        // Before anybody here is answered: those who wait for work are woken while the answer travels.
+        self.lock.committed();
+        Ok(())
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::error::Error;
@@ -22,7 +25,13 @@ pub struct FileLock {
     file: File,
     /// flock belongs to the open file, so threads of one process must take turns first.
     threads: Mutex<()>,
+    rope: Rope,
 }
+
+/// Pulled within a transaction, rings the bell once that is committed. One that is rolled back rings for
+/// nothing, which is harmless.
+#[derive(Debug, Clone, Default)]
+pub struct Rope(Arc<AtomicBool>);
 
 /// A writer's turn; ends when dropped.
 #[derive(Debug)]
@@ -43,7 +52,7 @@ impl FileLock {
             path: path.clone(),
             why: format!("cannot be opened ({e}): check that the folder exists and may be written"),
         })?;
-        Ok(Self { database: database.to_owned(), path, file, threads: Mutex::new(()) })
+        Ok(Self { database: database.to_owned(), path, file, threads: Mutex::new(()), rope: Rope::default() })
     }
 
     /// Where it is.
@@ -77,6 +86,19 @@ impl FileLock {
         Ok(Turn { file: &self.file, _thread: thread })
     }
 
+    /// What work that is to ring pulls.
+    #[must_use]
+    pub fn rope(&self) -> Rope {
+        self.rope.clone()
+    }
+
+    /// Rings, if the rope was pulled.
+    pub(crate) fn committed(&self) {
+        if self.rope.0.swap(false, Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
     /// Rings: everybody who watches the file looks again.
     pub fn ring(&self) {
         // A hint: those who miss it poll.
@@ -88,6 +110,13 @@ impl FileLock {
         let mut file = File::open(&self.path).ok()?;
         file.read_to_string(&mut text).ok()?;
         text.trim().parse().ok()
+    }
+}
+
+impl Rope {
+    /// Rings after the commit.
+    pub fn pull(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

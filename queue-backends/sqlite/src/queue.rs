@@ -91,13 +91,12 @@ impl SqliteQueue {
         self.db.close().await;
     }
 
-    /// Does a call's work in a transaction, and rings once it is durable.
+    /// Does a call's work in a transaction, which rings once it is durable if there is something to tell.
     async fn turn<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T> {
-        let done = self.db.write(self.call(work));
-        self.ring(done.await)
+        self.db.write(self.call(work)).await.map_err(|error| self.failed(error))
     }
 
     /// The same without waiting for the disk: for claims and beats. A claim that a power cut undoes was this
@@ -106,15 +105,14 @@ impl SqliteQueue {
         &self,
         work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T> {
-        let done = self.db.write_lazily(self.call(work));
-        self.ring(done.await)
+        self.db.write_lazily(self.call(work)).await.map_err(|error| self.failed(error))
     }
 
     fn call<T>(
         &self,
         mut work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> impl FnMut(&Connection) -> Result<(T, bool), Error> + Send + 'static {
-        let clock = Arc::clone(&self.clock);
+    ) -> impl FnMut(&Connection) -> Result<T, Error> + Send + 'static {
+        let (clock, rope) = (Arc::clone(&self.clock), self.db.lock().rope());
         move |db| {
             let mut turn = Turn::new(db, clock.now());
             let answer = work(&mut turn)?;
@@ -123,16 +121,11 @@ impl SqliteQueue {
                 row::run(db, "rollback", [])?;
                 row::run(db, "begin immediate", [])?;
             }
-            Ok((answer, turn.ring))
+            if turn.ring {
+                rope.pull();
+            }
+            Ok(answer)
         }
-    }
-
-    fn ring<T>(&self, done: Result<(T, bool), Error>) -> Result<T> {
-        let (answer, ring) = done.map_err(|error| self.failed(error))?;
-        if ring {
-            self.db.lock().ring();
-        }
-        Ok(answer)
     }
 
     /// Looks, beside the writer.
