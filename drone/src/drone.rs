@@ -1,32 +1,27 @@
 //! The drone: wiring, and the order of starting and stopping. The only file that knows all steps.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use skep_queue::{Backend, Clock, DroneFacts, Incarnation, QueueName, Random, TaskType};
-use tokio::task::AbortHandle;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     beat::BeatStep,
     builder::Builder,
     dispatch::{Dispatch, Verdicts},
+    empty::until_empty,
     local::{self, Former, Leftover, Local},
     policy::{self, Decision},
     pump::PumpStep,
     settle::Settle,
     source::{Fatal, Link, Source},
     spec::Specs,
+    step::Step,
     worker::{
         Stop, Worker,
         leftovers::{self, Keeper},
     },
 };
-
-/// How often `until_empty` looks.
-const EMPTY: Duration = Duration::from_millis(50);
 
 /// A drone, ready to run.
 pub struct Drone {
@@ -122,35 +117,6 @@ struct Running {
     settle: Step,
     beat: Step,
     writer: Step,
-}
-
-/// Tasks of one kind, and how to end them.
-#[derive(Default)]
-struct Step {
-    tasks: TaskTracker,
-    stop: CancellationToken,
-    aborts: Mutex<Vec<AbortHandle>>,
-}
-
-impl Step {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, run: impl FnOnce(CancellationToken) -> F) {
-        let task = self.tasks.spawn(run(self.stop.clone()));
-        self.aborts.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
-    }
-
-    async fn end(&self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// For steps whose calls are repeatable, and so may be dropped.
-    async fn end_within(&self, limit: Duration) {
-        if tokio::time::timeout(limit, self.end()).await.is_err() {
-            self.aborts.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
-            self.tasks.wait().await;
-        }
-    }
 }
 
 impl Drone {
@@ -346,44 +312,4 @@ impl Running {
             }
         }
     }
-}
-
-/// Returns when no task of these types waits anywhere, and nothing is held here; never, unless asked to.
-async fn until_empty(
-    life: Life,
-    queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
-    types: Vec<TaskType>,
-    local: Local,
-) {
-    if !life.until_empty {
-        return std::future::pending().await;
-    }
-    loop {
-        if local.state().is_empty() && all_empty(&queues, &types).await && local.state().is_empty() {
-            return;
-        }
-        tokio::time::sleep(EMPTY).await;
-    }
-}
-
-async fn all_empty(queues: &[(String, QueueName, Arc<dyn Backend>)], types: &[TaskType]) -> bool {
-    for (label, name, backend) in queues {
-        let depth = match backend.queues().await {
-            Ok(views) => views
-                .iter()
-                .filter(|view| view.name == *name)
-                .flat_map(|view| &view.types)
-                .filter(|view| types.contains(&view.name))
-                .map(|view| view.depth)
-                .sum(),
-            Err(error) => {
-                tracing::warn!(queue = label, %error, "cannot tell whether the queue is empty");
-                1
-            }
-        };
-        if depth > 0 {
-            return false;
-        }
-    }
-    true
 }

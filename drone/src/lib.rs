@@ -12,6 +12,7 @@ pub mod demo;
 mod dispatch;
 pub mod drone;
 pub mod duration;
+mod empty;
 mod local;
 pub mod log;
 pub mod plumbing;
@@ -20,6 +21,7 @@ mod pump;
 mod settle;
 mod source;
 pub mod spec;
+mod step;
 pub mod worker;
 
 pub use builder::{Builder, Settings};

@@ -1,6 +1,6 @@
 //! The quiet workloads: from submit to start on an idle drone, and what idling costs.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use skep_queue::Error;
 use tokio::sync::mpsc;
@@ -10,6 +10,8 @@ use crate::{Context, Drone, HandlerError, Settings, Stopper};
 
 /// Samples of a latency.
 const SAMPLES: usize = 500;
+/// How long everything rests between two samples.
+const CALM_DISK: Duration = Duration::from_millis(10);
 /// How long an idle drone is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long it may settle down first.
@@ -23,7 +25,8 @@ impl Bench {
             let _ = starts.send((load.n, clock.elapsed()));
             async { Ok::<_, HandlerError>(()) }
         };
-        let (mut samples, mut acks) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
+        let (mut samples, mut acks, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut yardstick = tempfile::tempfile_in(&self.config.folder).map_err(refused)?;
         let begun = self.clock.elapsed();
         let measure = async {
             for block in self.blocks(SAMPLES, true) {
@@ -33,14 +36,22 @@ impl Bench {
                 let (_, at) = started.recv().await.ok_or_else(|| refused("the drone stopped"))?;
                 samples.push(at.saturating_sub(submitted).as_secs_f64() * 1000.0);
                 // Idle again: everything of this task is reported before the next.
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(CALM_DISK).await;
+                // The yardstick in the same state: a disk that idled is slower than one in a loop.
+                let before = self.clock.elapsed();
+                yardstick.write_all(&[0; 4096]).and_then(|()| yardstick.sync_data()).map_err(refused)?;
+                syncs.push((self.clock.elapsed() - before).as_secs_f64() * 1000.0);
+                tokio::time::sleep(CALM_DISK).await;
             }
             Ok(())
         };
         self.beside_a_drone(note, measure).await?;
         let figure = self.figure("latency", SAMPLES, self.clock.elapsed() - begun);
         let figure = figure.with("p50_ms", part(&mut samples, 0.5)).with("p99_ms", part(&mut samples, 0.99));
-        Ok(figure.with("max_ms", part(&mut samples, 1.0)).with("durable_p50_ms", part(&mut acks, 0.5)))
+        let (p50, sync) = (part(&mut samples, 0.5), part(&mut syncs, 0.5));
+        let figure =
+            figure.with("max_ms", part(&mut samples, 1.0)).with("durable_p50_ms", part(&mut acks, 0.5));
+        Ok(figure.with("fsync_p50_ms", sync).with("p50_in_fsyncs", p50 / sync.max(1e-6)))
     }
 
     pub(super) async fn idle(&self) -> Result<Figure, Error> {

@@ -21,6 +21,7 @@ pub mod id;
 pub mod mask;
 pub mod name;
 pub mod outcome;
+pub mod payloads;
 pub mod queue;
 pub mod submit;
 #[cfg(feature = "testing")]
@@ -29,13 +30,14 @@ pub mod watch;
 
 pub use admin::Admin;
 pub use beat::{Beat, DroneFacts, Orders};
-pub use block::{Block, Content, Due, MAX_BLOCK, Options, Payloads, Priority};
+pub use block::{Block, Content, Due, MAX_BLOCK, Options, Priority};
 pub use claim::{Claimed, Demand, Pump};
 pub use clock::{Clock, Random, Timestamp};
 pub use id::{BlockId, ClaimId, Incarnation, TaskId};
 pub use mask::Mask;
 pub use name::{NameError, QueueName, TaskType};
 pub use outcome::{Cause, Ending, Failure, Outcome, Settled, Settlement};
+pub use payloads::Payloads;
 pub use queue::{Error, Queue, Result};
 pub use submit::{Reason, Rejection, Submission, Submitted};
 pub use watch::{Pulse, Watch};

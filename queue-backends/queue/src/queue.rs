@@ -33,10 +33,11 @@ pub trait Queue: Send + Sync + 'static {
     /// * Repeated with the same ids and payloads it answers `Existing` and stores nothing, for as long as
     ///   the tasks are kept, terminal or not; with another payload, type or queue it answers `Conflict`. A
     ///   block is known as long as one of its members is kept: those that are not had ended.
-    /// * The checks of a block come in this order: its form, the queue's intake, its id, its unique key, the
-    ///   capacity of the queue, the capacity of the type. The form: 1 to 128 members; several only under an
-    ///   id that ends in 16 zero bits and in at most 64 KiB; no payload above the queue's limit
-    ///   (`payload_too_large`); a unique key of 1 to 256 bytes, and in a block of one; JSON that is JSON.
+    /// * The checks of a block come in this order: its form, its id, what the queue takes just now (no payload
+    ///   above its limit, then its intake), its unique key, the capacity of the queue, the capacity of the
+    ///   type. The form: 1 to 128 members; several only under an id that ends in 16 zero bits and in at most
+    ///   64 KiB; a unique key of 1 to 256 bytes, and in a block of one; JSON that is JSON. So what was accepted
+    ///   is answered as `Existing` whatever the queue takes now.
     /// * A queue, and a type within it, never holds more tasks that are not terminal than its capacity, at
     ///   any commit; what exceeds it is `Rejected` with the depth and the limit, and leaves nothing behind.
     /// * A call is all or nothing: when a block is rejected or conflicts, nothing is stored, and the other
@@ -85,7 +86,7 @@ pub trait Queue: Send + Sync + 'static {
     ///   task that is not kept, `gone`. None of these changes anything.
     /// * The ending's members leave, then follow-ups and postbacks enter, under the rules of a submit that is
     ///   not partial, in one transaction; or the ending, for all its members, is `refused` and nothing of it
-    ///   happened. Intake binds submitters, not these; a postback is not measured against `max_payload`.
+    ///   happened. What the queue takes (intake, `max_payload`) binds submitters, not these.
     ///   When no member's ending is accepted, nothing enters.
     /// * A postback follows whatever makes a task terminal: a settle, an operator, a replacement, a rescue.
     /// * `Retry`, `Discard`, `Cancel` and `Interrupt`, a loss, an operator's word and a replacement are each

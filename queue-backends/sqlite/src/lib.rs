@@ -16,6 +16,7 @@ mod key;
 mod lane;
 #[doc(hidden)]
 pub mod mutant;
+mod open;
 mod overview;
 mod part;
 mod pump;

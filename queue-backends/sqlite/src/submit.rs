@@ -107,15 +107,15 @@ fn refusal(answer: &Submitted) -> Option<Rejection> {
 /// One block; it changes nothing unless it accepts something.
 fn place(turn: &mut Turn<'_>, block: &Block, formed: bool, call: &mut Call) -> Result<Submitted, Error> {
     let lane = turn.lanes.lane(turn.db, &block.queue, &block.task_type)?;
-    if let Err(rejection) = check_form(turn, block, lane, formed, call.born) {
-        return Ok(Submitted::Rejected(rejection));
-    }
-    if let Some(rejection) = check_intake(turn, lane).filter(|_| !call.born || mutant!(IntakeBindsFollowUps))
-    {
+    if let Err(rejection) = check_form(block, formed) {
         return Ok(Submitted::Rejected(rejection));
     }
     if let Some(answer) = check_id(turn, block, lane, call.partial)? {
         return Ok(answer);
+    }
+    let bound = !call.born || mutant!(IntakeBindsFollowUps);
+    if let Some(rejection) = check_intake(turn, block, lane).filter(|_| bound) {
+        return Ok(Submitted::Rejected(rejection));
     }
     let stored = if block.options.unique_key.is_some() {
         turn.attempt(|turn| {
@@ -127,13 +127,7 @@ fn place(turn: &mut Turn<'_>, block: &Block, formed: bool, call: &mut Call) -> R
     Ok(stored.unwrap_or_else(|answer| answer))
 }
 
-fn check_form(
-    turn: &Turn<'_>,
-    block: &Block,
-    lane: usize,
-    formed: bool,
-    born: bool,
-) -> Result<(), Rejection> {
+fn check_form(block: &Block, formed: bool) -> Result<(), Rejection> {
     let invalid = |detail: String| Err(Rejection::invalid(Reason::Invalid, detail));
     let n = block.payloads.len();
     if !(1..=MAX_BLOCK).contains(&n) {
@@ -143,14 +137,6 @@ fn check_form(
         return invalid("the id of a block of several ends in 16 zero bits".into());
     }
     let bytes = block.payloads.as_bytes().len() - 2 - 4 * n;
-    let most = turn.lanes.queue_of(lane).max_payload;
-    if bytes > most && !born {
-        let mut sizes = (0..n as u8).map(|ordinal| block.payloads.get(ordinal).len());
-        if let Some(large) = sizes.find(|size| *size > most) {
-            let (depth, limit) = (large as u64, most as u64);
-            return Err(Rejection { depth, limit, ..Rejection::invalid(Reason::PayloadTooLarge, "") });
-        }
-    }
     if n > 1 && bytes > MAX_BLOCK_BYTES {
         return invalid(format!("{bytes} bytes in one block, the limit is {MAX_BLOCK_BYTES}"));
     }
@@ -161,8 +147,16 @@ fn check_form(
     if formed { Ok(()) } else { invalid("the payload is not JSON".into()) }
 }
 
-fn check_intake(turn: &Turn<'_>, lane: usize) -> Option<Rejection> {
+/// What the queue takes just now: it does not bind what was accepted before.
+fn check_intake(turn: &Turn<'_>, block: &Block, lane: usize) -> Option<Rejection> {
     let queue = turn.lanes.queue_of(lane);
+    if block.payloads.as_bytes().len() > queue.max_payload {
+        let mut sizes = block.mask().iter().map(|ordinal| block.payloads.get(ordinal).len());
+        if let Some(large) = sizes.find(|size| *size > queue.max_payload) {
+            let (depth, limit) = (large as u64, queue.max_payload as u64);
+            return Some(Rejection { depth, limit, ..Rejection::invalid(Reason::PayloadTooLarge, "") });
+        }
+    }
     let reason = match queue.intake {
         Intake::Open => return None,
         Intake::Paused => Reason::IntakePaused,

@@ -40,6 +40,7 @@ macro_rules! each_clause {
                 accepted_is_durable_in_every_member
                 repeated_it_stores_nothing
                 repeated_after_the_end_it_still_exists
+                what_was_accepted_exists_whatever_is_taken_now
                 another_payload_under_an_id_conflicts
                 another_type_or_queue_under_an_id_conflicts
                 an_empty_call_is_no_error

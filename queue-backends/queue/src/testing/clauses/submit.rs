@@ -49,6 +49,19 @@ pub async fn repeated_after_the_end_it_still_exists(bench: Bench) {
     assert!(drone.pump("a", 2).await.is_empty());
 }
 
+/// What was accepted is answered as `Existing` whatever the queue takes now.
+pub async fn what_was_accepted_exists_whatever_is_taken_now(bench: Bench) {
+    let block = bench.many("a", 2);
+    bench.accept(&block).await;
+    bench.set(Setting::Intake(Intake::Draining)).await;
+    assert_eq!(bench.submit(&block).await, Submitted::Existing, "while draining");
+    bench.set(Setting::Intake(Intake::Open)).await;
+    bench.set(Setting::MaxPayload(0)).await;
+    assert_eq!(bench.submit(&block).await, Submitted::Existing, "above the limit of today");
+    bench.set(Setting::Capacity(Some(0))).await;
+    assert_eq!(bench.submit(&block).await, Submitted::Existing, "in a queue that is over its capacity");
+}
+
 /// .. with another payload it answers `Conflict`.
 pub async fn another_payload_under_an_id_conflicts(bench: Bench) {
     let block = bench.block("a", &["1", "2"]);

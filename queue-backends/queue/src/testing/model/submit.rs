@@ -16,7 +16,7 @@ use crate::{
 #[derive(Default)]
 struct Call {
     partial: bool,
-    /// Made by a task's own ending, not by a submitter: intake does not bind it.
+    /// Made by a task's own ending, not by a submitter: what the queue takes does not bind it.
     born: bool,
     /// Whether its blocks have no order among themselves, nor with others of the same step.
     unordered: bool,
@@ -63,11 +63,11 @@ impl Store {
 
     /// One block: an `Err` is an answer too, that nothing was stored.
     fn take_block(&mut self, block: &Block, call: &mut Call) -> Result<Submitted, Submitted> {
-        self.check_form(block, call.born).map_err(Submitted::Rejected)?;
-        if !call.born {
-            self.check_intake(&block.queue).map_err(Submitted::Rejected)?;
-        }
+        self.check_form(block).map_err(Submitted::Rejected)?;
         self.check_id(block, call.partial)?;
+        if !call.born {
+            self.check_intake(block).map_err(Submitted::Rejected)?;
+        }
         self.step(|store| {
             store.check_key(block)?;
             let (room, rejection) = store.check_room(block, call);
@@ -82,7 +82,7 @@ impl Store {
         })
     }
 
-    fn check_form(&self, block: &Block, born: bool) -> Result<(), Rejection> {
+    fn check_form(&self, block: &Block) -> Result<(), Rejection> {
         let invalid = |detail: String| Err(Rejection::invalid(Reason::Invalid, detail));
         let payloads: Vec<_> = block.mask().iter().map(|o| block.payloads.get(o)).collect();
         let n = block.payloads.len();
@@ -91,11 +91,6 @@ impl Store {
         }
         if n > 1 && block.id.0.as_u128() & 0xffff != 0 {
             return invalid("the id of a block of several ends in 16 zero bits".into());
-        }
-        let most = self.queues.get(&block.queue).cloned().unwrap_or_default().max_payload;
-        if let Some(large) = payloads.iter().find(|p| p.len() > most && !born) {
-            let (depth, limit) = (large.len() as u64, most as u64);
-            return Err(Rejection { depth, limit, ..Rejection::invalid(Reason::PayloadTooLarge, "") });
         }
         let bytes: usize = payloads.iter().map(|p| p.len()).sum();
         if n > 1 && bytes > MAX_BLOCK_BYTES {
@@ -113,14 +108,20 @@ impl Store {
         Ok(())
     }
 
-    fn check_intake(&self, queue: &QueueName) -> Result<(), Rejection> {
-        let intake = self.queues.get(queue).map_or(Intake::Open, |row| row.intake);
-        let reason = match intake {
+    /// What the queue takes just now: it does not bind what was accepted before.
+    fn check_intake(&self, block: &Block) -> Result<(), Rejection> {
+        let row = self.queues.get(&block.queue).cloned().unwrap_or_default();
+        let mut sizes = block.mask().iter().map(|ordinal| block.payloads.get(ordinal).len());
+        if let Some(large) = sizes.find(|size| *size > row.max_payload) {
+            let (depth, limit) = (large as u64, row.max_payload as u64);
+            return Err(Rejection { depth, limit, ..Rejection::invalid(Reason::PayloadTooLarge, "") });
+        }
+        let reason = match row.intake {
             Intake::Open => return Ok(()),
             Intake::Paused => Reason::IntakePaused,
             Intake::Draining => Reason::Draining,
         };
-        let depth = self.depth(queue, None);
+        let depth = self.depth(&block.queue, None);
         Err(Rejection::full(reason, depth, depth))
     }
 
