@@ -1,5 +1,4 @@
 //! The source tree, read as text: each rule of the house over every file, and each rule shown to fail.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use skep_tests::house::{self, Finding, Source};
 

@@ -1,7 +1,7 @@
 //! What is a file's: what may be opened, what stays in it, what an idle queue writes.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod common;
+mod fixture;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -102,7 +102,7 @@ fn one() -> Block {
 async fn nothing_to_do_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let bench = Bench::new(common::open(path.clone(), &clock), clock);
+    let bench = Bench::new(fixture::open(path.clone(), &clock), clock);
     let drone = bench.drone("d").await;
     bench.one("b").await;
     let watcher = Connection::open(&path).unwrap();
@@ -121,7 +121,7 @@ async fn nothing_to_do_writes_nothing() {
 async fn what_has_expired_leaves_no_trace() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let bench = Bench::new(common::open(path.clone(), &clock), clock);
+    let bench = Bench::new(fixture::open(path.clone(), &clock), clock);
     bench.set(Setting::Retention(Duration::from_secs(60))).await;
     let drone = bench.drone("d").await;
     // More endings than one sweep takes.
@@ -141,14 +141,14 @@ async fn what_has_expired_leaves_no_trace() {
     bench.pass(3600);
     drone.beat(&[]).await;
     assert_eq!(count(&path, "claims"), 0, "and are forgotten in the end");
-    common::assert_sound(&path);
+    fixture::assert_sound(&path);
 }
 
 #[tokio::test]
 async fn one_row_is_enough_for_a_block_that_just_works() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let bench = Bench::new(common::open(path.clone(), &clock), clock);
+    let bench = Bench::new(fixture::open(path.clone(), &clock), clock);
     let drone = bench.drone("d").await;
     let block = bench.accept(&bench.many("a", 128)).await;
     let claim = drone.pump("a", 128).await[0].claim;
@@ -172,7 +172,7 @@ async fn one_row_is_enough_for_a_block_that_just_works() {
 async fn what_was_refused_is_not_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let bench = Bench::new(common::open(path.clone(), &clock), clock);
+    let bench = Bench::new(fixture::open(path.clone(), &clock), clock);
     bench.set(Setting::Capacity(Some(2))).await;
     let block = bench.block("a", &["\"kept\"", "\"kept\"", "\"secret\""]);
     let answer = bench.submit_all(&[block], true).await;
@@ -188,7 +188,7 @@ async fn what_was_refused_is_not_in_the_file() {
 async fn who_shares_a_commit_with_a_mistake_does_not_suffer() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let bench = Bench::new(common::open(path.clone(), &clock), clock);
+    let bench = Bench::new(fixture::open(path.clone(), &clock), clock);
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..200 {
         let bench = bench.clone();
@@ -204,14 +204,14 @@ async fn who_shares_a_commit_with_a_mistake_does_not_suffer() {
     }
     calls.join_all().await;
     assert_eq!(bench.depth().await, 180 * 3);
-    common::assert_sound(&path);
+    fixture::assert_sound(&path);
 }
 
 #[tokio::test]
 async fn a_queue_with_faults_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("queue.db"), TestClock::new());
-    let queue: Arc<dyn Backend> = common::open(path.clone(), &clock);
+    let queue: Arc<dyn Backend> = fixture::open(path.clone(), &clock);
     let flaky = Flaky::new(queue, 11, Faults::one_in(4));
     let bench = Bench::new(Arc::clone(flaky.inner()), Arc::clone(&clock));
     let (drone, mut held) = (Incarnation::new(&*bench.random), Vec::new());
@@ -246,7 +246,7 @@ async fn a_queue_with_faults_loses_and_doubles_nothing() {
     let done = all.iter().filter(|task| task.finished_at.is_some()).count();
     assert_eq!((all.len(), done), (60 * 20, 60 * 15));
     assert!(all.iter().all(|task| (task.attempts, task.losses) == (0, 0)));
-    common::assert_sound(&path);
+    fixture::assert_sound(&path);
 }
 
 /// Asks until it is answered, as every caller must.

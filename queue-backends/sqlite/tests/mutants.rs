@@ -3,7 +3,7 @@
 //!
 //! `cargo test -p skep-sqlite --features mutants --test mutants -- --nocapture` prints the table.
 
-mod common;
+mod fixture;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -71,7 +71,7 @@ const MUTANTS: &[(Mutant, &str)] = &[
 async fn caught() -> BTreeSet<&'static str> {
     let (mut running, mut names) = (tokio::task::JoinSet::new(), HashMap::new());
     for (name, clause) in CLAUSES {
-        let run = async { tokio::time::timeout(Duration::from_secs(60), clause(common::fresh())).await };
+        let run = async { tokio::time::timeout(Duration::from_secs(60), clause(fixture::fresh())).await };
         names.insert(running.spawn(run).id(), *name);
     }
     let mut failed = BTreeSet::new();

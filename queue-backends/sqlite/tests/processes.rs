@@ -1,7 +1,7 @@
 //! Several handles and processes on one file: turns, wake-ups, and a process that is killed.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod common;
+mod fixture;
 
 use std::{
     io::Write,
@@ -164,7 +164,7 @@ async fn a_process_killed_in_a_transaction_leaves_nothing() {
     assert_eq!(again, vec![Submitted::Existing; 3]);
     assert_eq!(queue.pump(pump(9)).await.unwrap().len(), 3);
     queue.close().await;
-    common::assert_sound(&path);
+    fixture::assert_sound(&path);
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn what_a_killed_submitter_was_told_is_there_and_its_last_call_is_whole() 
     let kept = queue.find(Filter { limit: usize::MAX, ..Filter::default() }).await.unwrap();
     assert_eq!(kept.len() as u64, shown.depth);
     queue.close().await;
-    common::assert_sound(&path);
+    fixture::assert_sound(&path);
 }
 
 #[tokio::test]

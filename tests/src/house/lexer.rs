@@ -59,8 +59,8 @@ impl Lexer<'_> {
             let close = format!("\"{}", "#".repeat(hashes));
             let body = rest[open..].find(&close).unwrap_or(rest.len() - open);
             self.literal(open, body, close.len());
-        } else if rest.starts_with('"') {
-            self.literal(1, quoted(&rest[1..]), 1);
+        } else if let Some(body) = rest.strip_prefix('"') {
+            self.literal(1, quoted(body), 1);
         } else if let Some(length) = character(rest) {
             self.blank(length);
         } else {

@@ -48,10 +48,10 @@ pub fn unsafe_code(file: &Source) -> Vec<Finding> {
     file.lexed.uses("unsafe").map(|(line, _)| file.finding(line, "unsafe outside the plumbing")).collect()
 }
 
-/// Time, chance and loose tasks outside their adapters.
+/// Time, chance and loose tasks outside their adapters. Tests and benchmarks may measure.
 #[must_use]
 pub fn clocks(file: &Source) -> Vec<Finding> {
-    if file.below(&ADAPTERS) {
+    if file.below(&ADAPTERS) || file.is_test() {
         return Vec::new();
     }
     let uses = ADAPTED.iter().flat_map(|(word, then)| {

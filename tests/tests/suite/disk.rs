@@ -108,13 +108,14 @@ async fn idle_hands_find_their_work_when_the_disk_has_room_again() {
     };
     let queue = Arc::clone(&scene.queue);
     let pause = |paused| queue.set(QueueName::default(), None, Setting::Paused(paused));
-    let plan = Plan { local: small.path("local.db"), prefetch: 100, ..scene.plan("idle") };
+    let plan = Plan { local: small.path("local.db"), hands: 2, prefetch: 200, ..scene.plan("idle") };
     let drone = Process::start(&plan).ready().await;
     let quiet = || async {
         let drones = queue.drones().await.unwrap();
-        drones.iter().all(|drone| drone.facts.running == 0 && drone.facts.held > 200).then_some(())
+        drones.iter().all(|drone| drone.facts.running == 0 && drone.facts.held > 0).then_some(())
     };
     scene.submit("work", vec![Job { millis: 20, ..Job::default() }; TASKS]).await;
+    until("it has begun", || !scene.entries().is_empty()).await;
     pause(true).await.unwrap();
     eventually("it holds work, and runs none", BOUND, quiet).await;
     let hog = small.fill();

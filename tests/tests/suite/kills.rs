@@ -24,8 +24,13 @@ async fn a_killed_drone_loses_nothing_and_says_what_was_running() {
     scene.submit("work", jobs).await;
     let plan = skep_tests::plan::Plan { hands: HANDS, ..scene.plan("victim") };
     for _ in 0..kills {
-        let drone = Process::start(&plan).ready().await;
-        moment(chance.within(0..200)).await;
+        let mut drone = Process::start(&plan);
+        // Every third one dies while it starts, in the middle of reckoning with its predecessor's end.
+        let early = chance.within(0..3) == 0;
+        if !early {
+            drone = drone.ready().await;
+        }
+        moment(chance.within(0..if early { 30 } else { 200 })).await;
         let pid = drone.kill();
         scene.killed(pid);
     }

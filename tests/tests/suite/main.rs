@@ -13,5 +13,6 @@ mod poison;
 mod process;
 mod scene;
 mod soak;
+mod storm;
 mod twins;
 mod wait;

@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use skep_tests::plan::{self, Plan, Said};
 
-use super::wait::until;
+use super::wait::{BOUND, eventually, until};
 
 /// A running test drone; killed when dropped.
 pub struct Process {
@@ -90,6 +90,23 @@ impl Process {
         kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
+    /// Stops it where it stands, as a suspended machine would; but not in the middle of a commit, where it
+    /// would hold up every writer of the file for as long.
+    pub async fn freeze(&self, queue: &Path) {
+        let lock = File::open(queue.with_added_extension("lock")).unwrap();
+        let frozen = || async {
+            self.signal(Signal::STOP);
+            until("every thread has stopped", || stopped(self.pid())).await;
+            if lock.try_lock().is_ok() {
+                lock.unlock().unwrap();
+                return Some(());
+            }
+            self.signal(Signal::CONT);
+            None
+        };
+        eventually("it is frozen between two commits", BOUND, frozen).await;
+    }
+
     /// Ends it at once; returns when it is gone.
     pub fn kill(mut self) -> u32 {
         self.child.kill().unwrap();
@@ -120,6 +137,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether every thread of a process stands still.
+fn stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let mut stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    stats.all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
 }
 
 /// The last of a log.

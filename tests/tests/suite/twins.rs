@@ -42,7 +42,7 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
     let (frozen, other) = (short("frozen"), short("other"));
     let frozen = Process::start(&frozen).ready().await;
     let other = Process::start(&other).ready().await;
-    frozen.signal(Signal::STOP);
+    frozen.freeze(&scene.path("queue.db")).await;
     scene.only_drones(&["other"]).await;
     // The rescue is done; the rest of three leases only makes it later.
     moment(2_000).await;
