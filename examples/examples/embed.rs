@@ -8,7 +8,7 @@ use skep_drone::{Client, Context, Drone, HandlerError, NewTask, Settings, Stoppe
 use skep_queue::{Backend, QueueName, admin::Act, clock::SystemClock, clock::SystemRandom};
 use tokio::sync::Semaphore;
 
-const LATER: Duration = Duration::from_millis(20); // no failure, and no attempt counted
+const LATER: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(30);
 static MAILED: Semaphore = Semaphore::const_new(0);
 static WATCHING: Semaphore = Semaphore::const_new(0);
@@ -53,10 +53,11 @@ async fn visit(client: Client, queue: Arc<dyn Backend>) -> Result<(), Box<dyn Er
     }
     println!("lunch: {}", client.call(NewTask::new("lunch", &())?, LONG).await?.unwrap_or_default());
     let watch = client.submit(NewTask::new("watch", &())?).await?.id;
-    WATCHING.acquire().await?.forget();
+    let _runs = WATCHING.acquire().await?;
     queue.act(Act::Cancel, vec![watch]).await?;
     println!("watch: {}", client.wait(watch, LONG).await?.state);
-    Ok(MAILED.acquire_many(2).await?.forget())
+    let _both = MAILED.acquire_many(2).await?;
+    Ok(())
 }
 
 #[tokio::main]

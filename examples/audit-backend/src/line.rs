@@ -13,7 +13,10 @@ type Line = Map<String, Value>;
 pub(crate) struct Submit(Vec<(BlockId, QueueName, TaskType, usize)>);
 
 /// A settle, without what the backend makes of it.
-pub(crate) struct Settle(Vec<(ClaimId, BlockId, Vec<(&'static str, Mask)>)>);
+pub(crate) struct Settle(Vec<(ClaimId, BlockId, Vec<Ended>)>);
+
+/// How, and which members.
+type Ended = (&'static str, Mask);
 
 fn line(op: &str, what: &str, items: impl Iterator<Item = Value>) -> Line {
     Line::from_iter([("op".into(), op.into()), (what.into(), items.collect())])
