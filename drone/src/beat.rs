@@ -32,10 +32,13 @@ impl BeatStep {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let (mut last_ok, mut failures) = (self.clock.elapsed(), 0);
         while !stop.is_cancelled() {
-            match self.source.queue.beat(self.beat(false)).await {
-                Ok(orders) => {
+            let (beat, asking) = (self.beat(false), self.local.state().asking.clone());
+            match self.source.queue.beat(beat).await {
+                Ok(mut orders) => {
                     self.source.link.answered(&self.source.label);
                     (last_ok, failures) = (self.clock.elapsed(), 0);
+                    // What is being asked for may not have arrived there yet: it is not lost.
+                    orders.lost.retain(|claim| !asking.contains(&(self.source.index, *claim)));
                     self.obey(orders).await;
                     self.source.link.announced.cancel();
                 }

@@ -10,11 +10,12 @@ use crate::{
     builder::Builder,
     dispatch::{Dispatch, Verdicts},
     empty::until_empty,
+    fatal::Fatal,
     local::{self, Former, Leftover, Local},
     policy::{self, Decision},
     pump::PumpStep,
     settle::Settle,
-    source::{Fatal, Link, Source},
+    source::{Link, Source},
     spec::Specs,
     step::Step,
     worker::{
@@ -148,11 +149,12 @@ impl Drone {
     async fn start(self, stopper: &Stopper) -> Result<(Running, impl Future<Output = ()> + use<>), Error> {
         let labels: Vec<String> = self.queues.iter().map(|(label, ..)| label.clone()).collect();
         let specs = Arc::new(self.specs.clone());
-        let (drone, clock) = (self.incarnation, Arc::clone(&self.clock));
-        let (local, former) =
-            Local::open(self.local.clone(), Arc::clone(&specs), &labels, drone, clock).await?;
-        let keeper = self.contain(&former);
+        let drone = self.incarnation;
         let fatal = Fatal::default();
+        let world = (Arc::clone(&self.clock), fatal.clone());
+        let (local, former) =
+            Local::open(self.local.clone(), Arc::clone(&specs), &labels, drone, world).await?;
+        let keeper = self.contain(&former);
         let sources: Vec<Source> = self.sources(&local, drone, &fatal);
         let empty = until_empty(self.life, self.queues.clone(), specs.types(), local.clone());
         let running = Running {

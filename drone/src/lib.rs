@@ -13,6 +13,7 @@ mod dispatch;
 pub mod drone;
 pub mod duration;
 mod empty;
+mod fatal;
 mod local;
 pub mod log;
 pub mod plumbing;

@@ -32,12 +32,16 @@ pub(crate) use held::Parcel;
 pub(crate) use recover::Leftover;
 
 use crate::{
+    fatal::Fatal,
     policy::Decision,
     spec::Specs,
     worker::{Stop, StopSignal, Task},
 };
 use ballast::Ballast;
 use state::State;
+
+/// How long to wait before a disk that was full is tried again.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// How the local file is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +90,7 @@ struct Inner {
     config: Config,
     specs: Arc<Specs>,
     clock: Arc<dyn Clock>,
+    fatal: Fatal,
     ballast: Ballast,
     /// Owned by this module; never locked across an await.
     state: Mutex<State>,
@@ -127,7 +132,7 @@ impl Local {
         specs: Arc<Specs>,
         sources: &[String],
         incarnation: Incarnation,
-        clock: Arc<dyn Clock>,
+        (clock, fatal): (Arc<dyn Clock>, Fatal),
     ) -> Result<(Self, Former), Error> {
         let (db, state, former) = match recover::open(&config, sources, &specs, incarnation, &*clock).await {
             // A statement that fails on a file that was just checked has met damage, too.
@@ -138,7 +143,7 @@ impl Local {
             opened => opened?,
         };
         let (ballast, state) = (Ballast::new(&config), Mutex::new(state));
-        let inner = Inner { db, config, specs, clock, ballast, state, looks: Looks::default() };
+        let inner = Inner { db, config, specs, clock, fatal, ballast, state, looks: Looks::default() };
         Ok((Self { inner: Arc::new(inner) }, former))
     }
 
@@ -175,17 +180,13 @@ impl Local {
             let rows = this.state().started(&keys);
             file::mark_started(connection, &rows)
         });
-        let written = written.await;
-        let mut state = self.state();
-        match written {
-            Ok(()) => state.hand_out(&picks, &self.inner.specs),
-            Err(error) => {
-                state.put_back(&picks, in_process);
-                drop(state);
-                self.hard_times(&error);
-                Vec::new()
-            }
+        if let Err(error) = written.await {
+            self.state().put_back(&picks, in_process);
+            self.trouble(&error).await;
+            self.inner.looks.work.notify_waiters();
+            return Vec::new();
         }
+        self.state().hand_out(&picks, &self.inner.specs)
     }
 
     /// Takes the decision on a started task. Returns at once; the writer puts it on file.
@@ -216,8 +217,7 @@ impl Local {
                     async move { db.write(move |c| file::flush(c, &rows, &*clock)).await }
                 })
                 .await;
-            if let Err(error) = written {
-                tracing::error!(%error, "the local queue cannot be written any more");
+            if written.is_err() {
                 return;
             }
             self.state().flushed(Arc::unwrap_or_clone(rows));
@@ -304,28 +304,34 @@ impl Local {
         db.close().await;
     }
 
-    /// Tries until the disk takes it. What cannot be written now is kept in memory, and the ballast is there
-    /// for exactly this moment.
+    /// Tries until the disk takes it, or it is clear that it never will.
     async fn patiently<F, R>(&self, mut write: F) -> Result<(), Error>
     where
         F: FnMut(Db) -> R,
         R: Future<Output = Result<(), Error>>,
     {
         loop {
-            match write(self.inner.db.clone()).await {
-                Err(error @ (Error::Full(_) | Error::Io(_))) => {
-                    self.hard_times(&error);
-                    tokio::time::sleep(Duration::from_millis(250)).await;
-                }
-                other => return other,
+            let Err(error) = write(self.inner.db.clone()).await else { return Ok(()) };
+            if !self.trouble(&error).await {
+                return Err(error);
             }
         }
     }
 
-    fn hard_times(&self, error: &Error) {
-        tracing::error!(%error, path = %self.inner.config.path.display(), "the local queue cannot be written; trying again");
+    /// A write failed. Says whether another try makes sense, and waits before it: what cannot be written now
+    /// is kept in memory, and the ballast is there for exactly this moment. Anything but a disk that is full
+    /// or fails for a while means that the file is damaged: the drone ends, and its next start sets it aside.
+    async fn trouble(&self, error: &Error) -> bool {
+        let path = self.inner.config.path.display();
+        if !matches!(error, Error::Full(_) | Error::Io(_)) {
+            self.inner.fatal.stop(format!("{path}: the local queue cannot be written any more: {error}"));
+            return false;
+        }
+        tracing::error!(%error, %path, "the local queue cannot be written; trying again");
         if matches!(error, Error::Full(_)) {
             self.inner.ballast.release();
         }
+        tokio::time::sleep(AGAIN).await;
+        true
     }
 }

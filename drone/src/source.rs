@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use skep_queue::{Error, Incarnation, Queue, QueueName, Random};
 use tokio_util::sync::CancellationToken;
 
-use crate::local::Local;
+use crate::{fatal::Fatal, local::Local};
 
 /// One `[[queue]]` of the drone.
 #[derive(Clone)]
@@ -37,27 +37,6 @@ pub(crate) struct Link {
     local: Local,
     random: Arc<dyn Random>,
     fatal: Fatal,
-}
-
-/// Why the drone must stop, if it must.
-#[derive(Clone, Default)]
-pub(crate) struct Fatal {
-    why: Arc<OnceLock<String>>,
-    /// Cancelled with the first reason.
-    pub(crate) token: CancellationToken,
-}
-
-// === impl Fatal ===
-
-impl Fatal {
-    pub(crate) fn stop(&self, why: String) {
-        let _ = self.why.set(why);
-        self.token.cancel();
-    }
-
-    pub(crate) fn why(&self) -> Option<&String> {
-        self.why.get()
-    }
 }
 
 // === impl Link ===
