@@ -14,7 +14,7 @@ use skep_tests::plan::{self, Answers, Pusher};
 use super::{
     process::Process,
     scene::Scene,
-    wait::{BOUND, short_or_long, until},
+    wait::{BOUND, eventually, short_or_long, until},
 };
 
 const PUSHERS: usize = 16;
@@ -62,14 +62,14 @@ async fn sixteen_processes_never_exceed_the_capacity() {
     let observer = Connection::open(scene.path("queue.db")).unwrap();
     observer.busy_timeout(Duration::from_secs(5)).unwrap();
     let (mut most, mut looks) = (0, 0_u64);
-    until("the submitters have ended", || {
+    eventually("the submitters have ended", length + BOUND, || {
         for _ in 0..20 {
             let depths = observer.query_row(DEPTHS, [], |row| Ok((row.get(0)?, row.get(1)?)));
             let (depth, there): (i64, i64) = depths.unwrap();
             assert_eq!(depth, there, "I10: the count is what is there, at every commit");
             (most, looks) = (most.max(depth.cast_unsigned()), looks + 1);
         }
-        all_ended(&mut pushers)
+        std::future::ready(all_ended(&mut pushers).then_some(()))
     })
     .await;
     let told: Vec<Answers> = files.iter().map(|file| answers(file)).collect();
