@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use skep_queue::{Beat, ClaimId, Clock, DroneFacts, Orders, Pump, TaskType};
+use skep_queue::{Beat, ClaimId, Clock, DroneFacts, Incarnation, Orders, Pump, TaskType};
 use tokio_util::sync::CancellationToken;
 
 use crate::{local::Local, policy::OnLeaseLost, source::Source, spec::Specs, worker::Worker};
@@ -23,13 +23,16 @@ pub(crate) struct BeatStep {
     pub(crate) facts: DroneFacts,
     pub(crate) ttl: Duration,
     pub(crate) every: Duration,
+    /// Who had the local file before, and is dead for certain: what the queue still has for it never reached
+    /// that file, and goes back free of charge.
+    pub(crate) former: Option<Incarnation>,
     /// Cancelled when the queue orders the drone to drain.
     pub(crate) drain: CancellationToken,
 }
 
 impl BeatStep {
     /// Beats until told to stop; the last beat says goodbye when nothing is held any more.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (mut last_ok, mut failures) = (self.clock.elapsed(), 0);
         while !stop.is_cancelled() {
             let (beat, asking) = (self.beat(false), self.local.state().asking.clone());
@@ -40,6 +43,7 @@ impl BeatStep {
                     // What is being asked for may not have arrived there yet: it is not lost.
                     orders.lost.retain(|claim| !asking.contains(&(self.source.index, *claim)));
                     self.obey(orders).await;
+                    self.bury().await;
                     self.source.link.announced.cancel();
                 }
                 Err(error) => {
@@ -53,6 +57,16 @@ impl BeatStep {
             && let Err(error) = self.source.queue.beat(self.beat(true)).await
         {
             tracing::warn!(%error, "the queue did not hear the drone leave");
+        }
+    }
+
+    /// Says goodbye for the former incarnation, once this one has taken over what it held.
+    async fn bury(&mut self) {
+        let Some(former) = self.former else { return };
+        let beat = Beat { drone: former, held: Vec::new(), ..self.beat(true) };
+        match self.source.queue.beat(beat).await {
+            Ok(_) => self.former = None,
+            Err(error) => tracing::warn!(%error, "what the former drone claimed waits for the next beat"),
         }
     }
 

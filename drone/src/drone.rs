@@ -170,9 +170,10 @@ impl Drone {
             writer: Step::default(),
         };
         running.writer.spawn(|stop| running.local.clone().run_writer(stop));
+        let dead = former.incarnation.as_deref().and_then(|incarnation| incarnation.parse().ok());
         self.reckon(&running.local, &specs, former.running);
         tracing::info!(name = self.name, incarnation = %drone, types = ?specs.types(), "drone started");
-        self.spawn_steps(&running, &specs, stopper);
+        self.spawn_steps(&running, &specs, dead, stopper);
         Ok((running, empty))
     }
 
@@ -220,7 +221,13 @@ impl Drone {
         }
     }
 
-    fn spawn_steps(self, running: &Running, specs: &Arc<Specs>, stopper: &Stopper) {
+    fn spawn_steps(
+        self,
+        running: &Running,
+        specs: &Arc<Specs>,
+        former: Option<Incarnation>,
+        stopper: &Stopper,
+    ) {
         let (local, random) = (&running.local, &self.random);
         let facts = self.facts(specs);
         for source in &running.sources {
@@ -233,6 +240,7 @@ impl Drone {
                 facts: facts.clone(),
                 ttl: self.life.ttl,
                 every: self.life.beat,
+                former,
                 drain: stopper.drain.clone(),
             };
             running.beat.spawn(|stop| beat.run(stop));

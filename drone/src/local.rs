@@ -323,7 +323,7 @@ impl Local {
     /// or fails for a while means that the file is damaged: the drone ends, and its next start sets it aside.
     async fn trouble(&self, error: &Error) -> bool {
         let path = self.inner.config.path.display();
-        if !matches!(error, Error::Full(_) | Error::Io(_)) {
+        if !matches!(error, Error::Full(_) | Error::Io(_) | Error::Busy(_)) {
             self.inner.fatal.stop(format!("{path}: the local queue cannot be written any more: {error}"));
             return false;
         }

@@ -16,7 +16,8 @@ use skep_drone::{
     policy::{Backoff, Policy},
 };
 use skep_queue::{
-    Admin, Backend, Block, BlockId, Queue, QueueName, Submission, TaskType,
+    Admin, Backend, Block, BlockId, ClaimId, Demand, Incarnation, Pump, Queue, QueueName, Submission,
+    TaskType,
     admin::{Act, Filter, Setting, State, TaskView},
     block,
     clock::{SystemClock, SystemRandom},
@@ -238,4 +239,26 @@ async fn a_paused_type_starts_nothing_until_it_is_resumed() {
     model.set(QueueName::default(), Some(name("t")), Setting::Paused(false)).await.unwrap();
     run.await.unwrap();
     assert_eq!(states(&*model).await, HashMap::from([(State::Completed, 3)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_drone_had_claimed_but_not_kept_goes_back_free_of_charge() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let handler = |_: u64, _: Context| async { Ok::<_, HandlerError>(()) };
+    let first = drone(folder.path(), model.clone()).handler(name("t"), 1, quick(), handler);
+    let dead: Incarnation = first.deps().incarnation.parse().unwrap();
+    first.build().unwrap().run(Stopper::default()).await.unwrap();
+    submit(&*model, "t", &numbers(3)).await;
+    // As if it had been killed between the claim and its own file.
+    let demands = vec![Demand { task_type: name("t"), room: 3 }];
+    let claim = ClaimId::new(&SystemRandom);
+    let pump = Pump { drone: dead, claim, queue: QueueName::default(), demands };
+    let granted = model.pump(pump).await.unwrap();
+    assert_eq!(granted.iter().map(|claimed| claimed.live.len()).sum::<usize>(), 3);
+
+    let second = drone(folder.path(), model.clone()).handler(name("t"), 1, quick(), handler).build().unwrap();
+    second.run(Stopper::default()).await.unwrap();
+    let all = tasks(&*model).await;
+    assert!(all.iter().all(|task| task.state == State::Completed && task.losses == 0), "{all:?}");
+    assert_eq!(all.len(), 3);
 }

@@ -1,4 +1,5 @@
-//! The local queue on file: all of its SQL but the scan at start.
+//! The local queue on file: all of its SQL but the scan at start. A write may be asked for twice, when it was
+//! not known whether the first went through: hence `insert or replace`.
 
 use skep_queue::{Clock, Mask};
 use skep_sqlite::{Connection, Db, Error, Sharing, params};
@@ -26,7 +27,7 @@ impl NewRow {
         let (held, claimed) = (&self.held, &self.held.claimed);
         let body = claimed.payloads.as_bytes();
         let beside = [self.source.as_bytes(), claimed.claim.as_bytes(), claimed.block.as_bytes(), body];
-        let sql = "insert into held (id, source, claim, block, live, started, head, stored_at) \
+        let sql = "insert or replace into held (id, source, claim, block, live, started, head, stored_at) \
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         connection.prepare_cached(sql)?.execute(params![
             held.key.cast_signed(),
@@ -38,7 +39,7 @@ impl NewRow {
             seal(&beside, pack(&Head::of(held))?),
             self.stored_at,
         ])?;
-        let sql = "insert into payloads (held, body) values (?1, ?2)";
+        let sql = "insert or replace into payloads (held, body) values (?1, ?2)";
         connection.prepare_cached(sql)?.execute(params![held.key.cast_signed(), &body[..]])?;
         Ok(())
     }
@@ -99,8 +100,9 @@ pub(super) fn mark_started(connection: &Connection, rows: &[(u64, Mask)]) -> Res
 
 /// Writes outcomes and links, and drops what is done with.
 pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -> Result<(), Error> {
-    let mut insert = connection
-        .prepare_cached("insert into outbox (id, held, members, ending) values (?1, ?2, ?3, ?4)")?;
+    let mut insert = connection.prepare_cached(
+        "insert or replace into outbox (id, held, members, ending) values (?1, ?2, ?3, ?4)",
+    )?;
     for (row, key, ending) in &flush.endings {
         let (members, packed) = (ending.members.to_bytes(), pack_ending(*key, ending)?);
         insert.execute(params![row.cast_signed(), key.cast_signed(), members, packed])?;

@@ -1,7 +1,7 @@
 //! A pool of long-lived processes that speak [worker wire 1](super::wire).
 //!
 //! Each slot keeps one process alive: `keep` starts it again, `serve` owns one process from its start to
-//! its end, and the [`Pool`] knows which hands are free. Their number is fixed; to scale it is to open and
+//! its end, and the pool knows which hands are free. Their number is fixed; to scale it is to open and
 //! close slots.
 
 use std::{

@@ -14,7 +14,7 @@ use crate::{Mask, block::MAX_BLOCK};
 pub struct Payloads(Bytes);
 
 impl Payloads {
-    /// Packs payloads; at most [`MAX_BLOCK`] are kept apart by the callers of [`pack`].
+    /// Packs payloads; at most [`MAX_BLOCK`] are kept apart by [`pack`](crate::block::pack).
     pub fn new<P: AsRef<[u8]>>(payloads: &[P]) -> Self {
         let bytes: usize = payloads.iter().map(|p| p.as_ref().len()).sum();
         let mut buffer = BytesMut::with_capacity(2 + payloads.len() * 4 + bytes);

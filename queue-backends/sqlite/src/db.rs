@@ -23,6 +23,8 @@ use crate::{
 
 /// Most commands in one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 256;
+/// How long a caller waits for its turn. A commit takes milliseconds: somebody stands in the way.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// SQLite before this can corrupt a WAL file that several connections use.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
@@ -276,7 +278,11 @@ where
 {
     let (reply, answer) = oneshot::channel();
     to.send(Box::new(Call { durable, work, output: None, reply })).map_err(|_| Error::Closed)?;
-    answer.await.map_err(|_| Error::Closed)?
+    // Whoever holds the file's lock may be frozen: the work waits for it all the same, the caller does not.
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answered) => answered.map_err(|_| Error::Closed)?,
+        Err(_) => Err(Error::Busy(PATIENCE)),
+    }
 }
 
 fn start(

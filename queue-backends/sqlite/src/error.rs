@@ -54,6 +54,9 @@ pub enum Error {
     /// What was asked cannot be done, in words for the caller.
     #[error("{0}")]
     Refused(String),
+    /// Somebody else has had the file for too long; what was asked may be done yet.
+    #[error("another process has held the file for {} s, or the disk hangs: is a process stopped? (lslocks shows who)", .0.as_secs())]
+    Busy(std::time::Duration),
     /// The database thread is gone.
     #[error("the database is closed")]
     Closed,
@@ -103,7 +106,9 @@ impl From<Error> for skep_queue::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Corrupt(why) => Self::Corrupt(why),
-            Error::Full(_) | Error::Io(_) | Error::Closed => Self::Unavailable(error.to_string()),
+            Error::Full(_) | Error::Io(_) | Error::Busy(_) | Error::Closed => {
+                Self::Unavailable(error.to_string())
+            }
             _ => Self::Refused(error.to_string()),
         }
     }
