@@ -74,7 +74,15 @@ impl Error {
             }
             Some(ErrorCode::NotADatabase) => "is not a SQLite database: choose another path".into(),
             Some(ErrorCode::DatabaseBusy) => return Self::InUse { path: path.to_owned(), pid: None },
-            _ => return Self::from(error),
+            _ => match Self::from(error) {
+                Self::Corrupt(why) => {
+                    let path = path.display();
+                    return Self::Corrupt(format!(
+                        "{path} is damaged ({why}): keep a copy, and restore a backup or choose another path"
+                    ));
+                }
+                other => return other,
+            },
         };
         Self::Place { path: path.to_owned(), why }
     }
