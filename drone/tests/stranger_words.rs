@@ -64,18 +64,27 @@ fn the_url_knows_who_said_it() {
     assert!(shown.contains("/env.db\"  # env SKEP_BACKEND"), "{shown}");
 }
 
-#[test]
-fn a_damaged_file_is_named() {
-    let place = Place::new();
+/// A queue with a task in it, all in the one file: whoever closes it last moves the rest there.
+fn whole(place: &Place) -> Vec<u8> {
     place.ok(&["submit", "t", "1"]);
-    // Who closes it last writes all of it into the one file.
-    let whole = skep_sqlite::Connection::open(place.path("skep.db")).unwrap();
-    whole.query_row("select count(*) from sqlite_master", [], |row| row.get::<_, i64>(0)).unwrap();
-    drop(whole);
-    let file = std::fs::read(place.path("skep.db")).unwrap();
+    let last = skep_sqlite::Connection::open(place.path("skep.db")).unwrap();
+    last.query_row("select count(*) from sqlite_master", [], |row| row.get::<_, i64>(0)).unwrap();
+    drop(last);
+    std::fs::read(place.path("skep.db")).unwrap()
+}
+
+#[test]
+fn damage_says_where_and_what_to_do() {
+    let place = Place::new();
+    let file = whole(&place);
     place.write("cut.db", &file[..5000]);
-    let talk = place.fails(&["--backend", "sqlite:cut.db", "status"], 5);
-    assert!(talk.contains("cut.db is damaged") && talk.contains("restore"), "{talk}");
+    let mut worn = file.clone();
+    worn[4096..].fill(0xff);
+    place.write("worn.db", worn);
+    for file in ["cut.db", "worn.db"] {
+        let talk = place.fails(&["--backend", &format!("sqlite:{file}"), "status"], 5);
+        assert!(talk.contains(&format!("{file} is damaged")) && talk.contains("restore a backup"), "{talk}");
+    }
 }
 
 #[test]
@@ -85,8 +94,7 @@ fn every_kind_of_wrong_file_is_told_apart() {
         skep_sqlite::Connection::open(place.path(file)).unwrap().execute_batch(sql).unwrap();
     };
     sql("foreign.db", "create table x (a)");
-    place.ok(&["submit", "t", "1"]);
-    std::fs::copy(place.path("skep.db"), place.path("newer.db")).unwrap();
+    place.write("newer.db", whole(&place));
     sql("newer.db", "pragma user_version = 99");
     std::fs::create_dir(place.path("folder.db")).unwrap();
     for (file, says) in [

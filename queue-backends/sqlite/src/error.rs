@@ -63,6 +63,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Damage found while opening `path`, by its name.
+    pub(crate) fn damage_of(self, path: &Path) -> Self {
+        match self {
+            Self::Corrupt(why) => Self::Corrupt(format!(
+                "{} is damaged ({why}): keep a copy, and restore a backup or choose another path",
+                path.display()
+            )),
+            other => other,
+        }
+    }
+
     /// An error met while opening `path`.
     pub(crate) fn opening(path: &Path, error: rusqlite::Error) -> Self {
         let why = match error.sqlite_error_code() {
@@ -74,15 +85,7 @@ impl Error {
             }
             Some(ErrorCode::NotADatabase) => "is not a SQLite database: choose another path".into(),
             Some(ErrorCode::DatabaseBusy) => return Self::InUse { path: path.to_owned(), pid: None },
-            _ => match Self::from(error) {
-                Self::Corrupt(why) => {
-                    let path = path.display();
-                    return Self::Corrupt(format!(
-                        "{path} is damaged ({why}): keep a copy, and restore a backup or choose another path"
-                    ));
-                }
-                other => return other,
-            },
+            _ => return Self::from(error),
         };
         Self::Place { path: path.to_owned(), why }
     }
