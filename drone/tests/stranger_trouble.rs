@@ -61,6 +61,21 @@ fn a_call_that_times_out_says_what_went_wrong_so_far() {
 }
 
 #[test]
+fn a_program_that_is_not_there_is_told_at_the_start_and_a_stop_at_the_end() {
+    let place = Place::new();
+    place.write("skep.toml", "[workers.w]\nrun.exec = [\"no-such-program\"]\n");
+    let drone = place.drone("log", &[]);
+    place.wait_for_drones(1);
+    assert!(
+        place.read("log").contains("[workers.w]: no program \"no-such-program\""),
+        "{}",
+        place.read("log")
+    );
+    assert_eq!(drone.drain(), Some(0));
+    assert!(place.read("log").lines().last().unwrap().contains("drone stopped"), "{}", place.read("log"));
+}
+
+#[test]
 fn hostile_answers_break_nothing() {
     let config = "[workers.w]\nmax_attempts = 1\nrun.process = [\"python3\", \"w.py\"]\n";
     let place = Place::with(config, HOSTILE);

@@ -48,7 +48,7 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
 }
 
 /// What is wrong with a worker's program.
-fn program(worker: &WorkerConfig) -> Option<String> {
+pub(super) fn program(worker: &WorkerConfig) -> Option<String> {
     let found = worker.launch.program(worker.run.argv()).map(|_| ());
     let folder = worker.launch.cwd.as_ref().filter(|cwd| !cwd.is_dir());
     let why = match folder {
