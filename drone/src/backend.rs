@@ -1,7 +1,7 @@
 //! From a URL to a backend: the only file that names all backends. A program with a backend of its own
 //! registers it by its scheme, in one line of its `main`, and has the whole command.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
 
 use skep_queue::{
     Backend,
@@ -60,9 +60,19 @@ impl Backends {
     }
 }
 
+/// The file that opening the URL would make, since it is not there.
+pub(crate) fn absent_file(url: &str) -> Option<&Path> {
+    let path = sqlite_path(url)?;
+    (!path.is_empty() && !Path::new(path).exists()).then(|| Path::new(path))
+}
+
+fn sqlite_path(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(path.strip_prefix("//").unwrap_or(path))
+}
+
 fn sqlite(url: &str) -> Result<Arc<dyn Backend>, String> {
-    let path = url.trim_start_matches("sqlite:");
-    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = sqlite_path(url).unwrap_or_default();
     if path.is_empty() {
         return Err(format!("{url:?} names no file: write sqlite:PATH, as in sqlite:./skep.db"));
     }

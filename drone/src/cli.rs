@@ -21,7 +21,6 @@ mod version;
 
 use std::{
     io::{self, BufRead, BufReader},
-    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -32,16 +31,27 @@ use skep_queue::{
     clock::{SystemClock, SystemRandom},
 };
 
-use crate::{backend::Backends, client::Client, config::Url};
+use crate::{
+    backend::{self, Backends},
+    client::Client,
+    config::Url,
+};
 pub(crate) use exit::{Exit, Failed};
 pub(crate) use out::{Form, Out};
 
 /// The queue of whoever names none: a file in the working folder.
-pub(crate) const DEFAULT_BACKEND: &str = "sqlite:./skep.db";
+const DEFAULT_BACKEND: &str = "sqlite:./skep.db";
+/// The variable that says the same as `--backend`.
+pub(crate) const BACKEND_VARIABLE: &str = "SKEP_BACKEND";
 
 /// A persistent task queue for fleets of drones.
 #[derive(Debug, Parser)]
-#[command(name = "skep", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "skep",
+    version,
+    about = "A persistent task queue for fleets of drones",
+    disable_help_subcommand = true
+)]
 struct Args {
     #[command(flatten)]
     common: Common,
@@ -52,17 +62,10 @@ struct Args {
 /// What every verb takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
-    /// The queue's URL.
-    #[arg(
-        long,
-        global = true,
-        env = "SKEP_BACKEND",
-        // It may hold a password.
-        hide_env_values = true,
-        default_value = DEFAULT_BACKEND,
-        value_name = "URL"
-    )]
-    pub(crate) backend: String,
+    /// The queue's URL [default: sqlite:./skep.db].
+    // It may hold a password.
+    #[arg(long, global = true, env = BACKEND_VARIABLE, hide_env_values = true, value_name = "URL")]
+    pub(crate) backend: Option<String>,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -113,9 +116,14 @@ impl World {
         Self { common, backends, out, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), input }
     }
 
+    /// The queue's URL: as it was said, or the default.
+    pub(crate) fn url(&self) -> &str {
+        self.common.backend.as_deref().unwrap_or(DEFAULT_BACKEND)
+    }
+
     /// The backend, for a verb that brings something: it may come into being here.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failed> {
-        let url = &self.common.backend;
+        let url = self.url();
         self.backends.check(url).map_err(|why| Failed::new(Exit::Usage, why))?;
         let redacted = |why: String| Failed::new(Exit::Unreachable, Url::new(url).redact(&why));
         self.backends.open(url).await.map_err(redacted)
@@ -123,12 +131,11 @@ impl World {
 
     /// The backend, for a verb that only looks: it must be there.
     pub(crate) async fn existing(&self) -> Result<Arc<dyn Backend>, Failed> {
-        if let Some(path) = self.common.backend.strip_prefix("sqlite:")
-            && let path = path.strip_prefix("//").unwrap_or(path)
-            && !path.is_empty()
-            && !Path::new(path).exists()
-        {
-            let why = format!("no queue at {path} yet: submit a task first, or name another with --backend");
+        if let Some(path) = backend::absent_file(self.url()) {
+            let why = format!(
+                "no queue at {} yet: submit a task first, or name another with --backend",
+                path.display()
+            );
             return Err(Failed::new(Exit::Unreachable, why));
         }
         self.open().await

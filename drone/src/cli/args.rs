@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use jiff::{ToSpan, Zoned, civil};
-use skep_queue::{Cause, Timestamp};
+use skep_queue::{Cause, TaskId, Timestamp};
 
 use crate::duration;
 
 /// A duration, for clap.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// A task's id, for clap.
+pub(super) fn id(text: &str) -> Result<TaskId, String> {
+    text.parse().map_err(|_| format!("{text:?} is not an id: it is a UUID, as `skep submit` prints it"))
 }
 
 /// `key=value`, for clap.

@@ -61,9 +61,7 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
 /// A queue of its own for each workload, unless the user named one.
 async fn open(world: &World, config: &Config, n: usize) -> Result<Bench, Failed> {
     let own: PathBuf = config.folder.join(format!("queue-{n}.db"));
-    let given = world.common.backend.as_str();
-    let url =
-        if given == super::DEFAULT_BACKEND { format!("sqlite:{}", own.display()) } else { given.to_owned() };
+    let url = world.common.backend.clone().unwrap_or_else(|| format!("sqlite:{}", own.display()));
     let backend = world.backends.open(&url).await.map_err(|error| Failed::new(Exit::Unreachable, error))?;
     let label = url.split(':').next().unwrap_or_default().to_owned();
     Ok(Bench::new(label, backend, config.clone(), Arc::new(SystemClock), Arc::new(SystemRandom)))

@@ -27,7 +27,9 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let like = args.options.task(&args.task_type, &world.local_now())?;
     let task = options::with_payload(&like, args.payload.as_deref())?;
     let client = args.options.client(world, world.open().await?);
-    let value = client.call(task, args.timeout).await?;
-    result::print(value.as_deref(), world);
+    match client.call(task, args.timeout).await {
+        Ok(value) => result::print(value.as_deref(), world),
+        Err(error) => return Err(result::explained(error, &client).await),
+    }
     Ok(Exit::Ok)
 }

@@ -9,6 +9,7 @@ use super::{Exit, Failed, Form, Out, World};
 use crate::{
     Stopper,
     client::{NewTask, Receipt},
+    config::Url,
     demo::{self, FileReport, Summary, Walked},
 };
 
@@ -41,11 +42,11 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let failed = |error: &dyn std::fmt::Display| Failed::new(Exit::Failed, error.to_string());
     let scratch = tempfile::tempdir().map_err(|error| failed(&error))?;
     let backend = world.open().await?;
-    let (drone, program) = demo::drone(&world.common.backend, Arc::clone(&backend), scratch.path())
-        .map_err(|error| failed(&error))?;
+    let (drone, program) =
+        demo::drone(world.url(), Arc::clone(&backend), scratch.path()).map_err(|error| failed(&error))?;
     let task = NewTask::new(demo::walk_type().as_str(), &dir).map_err(|error| failed(&error))?;
     let Receipt { id, .. } = world.client(Arc::clone(&backend)).submit(task).await?;
-    world.out.talk(format!("every file below {} becomes a task on {}", dir.display(), world.common.backend));
+    world.out.talk(format!("every file below {} becomes a task on {}", dir.display(), Url::new(world.url())));
     world.out.talk(format!("workers: a handler in this process (sha256, lines), then {program} (words)"));
 
     let bar = world.out.bar("files");

@@ -75,7 +75,13 @@ impl From<skep_queue::Error> for Failed {
             skep_queue::Error::Unavailable(_) => Exit::Unreachable,
             _ => Exit::Failed,
         };
-        Self::new(exit, error.to_string())
+        let failed = Self::new(exit, error.to_string());
+        match error {
+            skep_queue::Error::Corrupt(_) => {
+                failed.note("stop its drones, keep a copy of what is there, and restore a backup")
+            }
+            _ => failed,
+        }
     }
 }
 

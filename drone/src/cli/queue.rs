@@ -96,7 +96,12 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         Verb::Retention { queue, time } => (queue, None, Setting::Retention(time)),
     };
     if !args.dry_run {
-        world.open().await?.set(queue.clone(), task_type.clone(), setting).await?;
+        let backend = world.open().await?;
+        let known = backend.queues().await?.iter().any(|view| view.name == queue);
+        backend.set(queue.clone(), task_type.clone(), setting).await?;
+        if !known {
+            world.out.talk(format!("made queue {queue}: it was not there"));
+        }
     }
     say(&queue, task_type.as_ref(), setting, args.dry_run, world);
     Ok(Exit::Ok)

@@ -33,7 +33,7 @@ pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
     let silent = drones.iter().filter(|drone| drone.silent).count();
     let health = Health {
         // It may hold a password.
-        backend: Url::new(&world.common.backend).to_string(),
+        backend: Url::new(world.url()).to_string(),
         queues: &queues,
         drones: &drones,
         alive: drones.len() - silent,

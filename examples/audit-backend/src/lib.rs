@@ -1,9 +1,9 @@
 //! A backend of one's own: `audit:FILE:URL` is the backend of `URL`, and appends a JSON line to `FILE` for each
 //! submit, settle and act: ids and counts, never payloads. `docs/backends.md` walks through it.
 //!
-//! The trail is complete: what has happened is in it at least once. A line is written after the inner backend
-//! has answered and before the caller has; when it cannot be written the caller hears `Unavailable`, asks again
-//! with the same ids, as the contract says it does, and that call is written down.
+//! No answer leaves without its line: it is written after the inner backend has answered, and before the
+//! caller has. When it cannot be written the caller hears `Unavailable`, which means that it may have happened;
+//! it asks again with the same ids, as the contract says it does, and that call is written down.
 #![forbid(unsafe_code)]
 
 mod admin;

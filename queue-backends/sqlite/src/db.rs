@@ -105,7 +105,7 @@ impl Db {
         if config.sharing == Sharing::Exclusive {
             lock.hold()?;
         }
-        let connection = prepare(&config, &lock)?;
+        let connection = prepare(&config, &lock).map_err(|error| error.damage_of(&config.path))?;
         let durable = AtomicBool::new(config.durable);
         let (end, ended) = oneshot::channel();
         let ended = Mutex::new(Some(ended));

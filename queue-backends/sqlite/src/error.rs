@@ -66,6 +66,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Damage found while opening `path`, by its name.
+    pub(crate) fn damage_of(self, path: &Path) -> Self {
+        match self {
+            Self::Corrupt(why) => Self::Corrupt(format!(
+                "{} is damaged ({why}): keep a copy, and restore a backup or choose another path",
+                path.display()
+            )),
+            other => other,
+        }
+    }
+
     /// An error met while opening `path`.
     pub(crate) fn opening(path: &Path, error: rusqlite::Error) -> Self {
         let why = match error.sqlite_error_code() {

@@ -1,9 +1,12 @@
 //! `skep drone check`
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::FileArgs;
 use crate::{
+    backend::absent_file,
     cli::{Exit, Failed, Form, World},
     config::{Config, Loaded, WorkerConfig, open},
 };
@@ -19,6 +22,13 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
     let mut problems: Vec<String> = config.workers.iter().filter_map(program).collect();
     let mut unreachable = false;
     for queue in &config.queues {
+        // To look is not to make. Where it could not be made, opening says why, and makes nothing either.
+        if let Some(path) =
+            absent_file(queue.url.reveal()).filter(|path| path.parent().is_some_and(Path::is_dir))
+        {
+            world.out.talk(format!("note: {} is not there yet: the first run makes it", path.display()));
+            continue;
+        }
         if let Err(error) = open(std::slice::from_ref(queue), &world.backends).await {
             unreachable = true;
             problems.push(error.to_string());
@@ -38,7 +48,7 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
 }
 
 /// What is wrong with a worker's program.
-fn program(worker: &WorkerConfig) -> Option<String> {
+pub(super) fn program(worker: &WorkerConfig) -> Option<String> {
     let found = worker.launch.program(worker.run.argv()).map(|_| ());
     let folder = worker.launch.cwd.as_ref().filter(|cwd| !cwd.is_dir());
     let why = match folder {

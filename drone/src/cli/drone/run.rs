@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::FileArgs;
+use super::{FileArgs, check};
 use crate::{
     cli::{Exit, Failed, World},
-    config::BuildError,
+    config::{BuildError, RunConfig},
     drone::{Drone, Error, Report, Stopper},
     log,
     worker::leftovers,
@@ -29,6 +29,9 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         tracing::warn!("{note}");
     }
     let mut config = loaded.config;
+    // A process that stays says it when it cannot start; this one would say it at its first task.
+    let exec = config.workers.iter().filter(|worker| matches!(worker.run, RunConfig::Exec(_)));
+    exec.filter_map(check::program).for_each(|why| tracing::warn!("{why}"));
     config.life.until_empty = args.until_empty;
     let file = config.local.path.clone();
     // Before the first process: a stop that comes while they start is a stop, too.
@@ -37,7 +40,9 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         tracing::warn!(%error, "what workers leave behind cannot be reaped");
     }
     let drone = config.build(&world.backends).await.map_err(failed)?;
-    report(until_stopped(drone, signals).await?, file)
+    let left = until_stopped(drone, signals).await?;
+    tracing::info!(unreported = left.unreported, interrupted = left.interrupted, "drone stopped");
+    report(left, file)
 }
 
 struct Signals {

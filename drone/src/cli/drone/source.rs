@@ -3,7 +3,7 @@
 use std::{env, path::PathBuf};
 
 use crate::{
-    cli::{Exit, Failed, World},
+    cli::{BACKEND_VARIABLE, Exit, Failed, World},
     config::{self, Flag, Loaded, Origin, Sources},
     log,
 };
@@ -51,19 +51,16 @@ impl FileArgs {
             file: self.config.clone(),
             env: env.collect(),
             flags: flags.into_iter().flatten().collect(),
-            backend: Some((said(), world.common.backend.clone())),
+            backend: Some((said(world), world.url().to_owned())),
         }
     }
 }
 
-/// Where `--backend` was said: it has a default, so its value cannot tell.
-fn said() -> Origin {
-    let given = |arg: &std::ffi::OsStr| {
-        arg.to_str().is_some_and(|arg| arg == "--backend" || arg.starts_with("--backend="))
-    };
-    match env::var_os("SKEP_BACKEND") {
-        _ if env::args_os().any(|arg| given(&arg)) => Origin::Flag("--backend"),
-        Some(_) => Origin::Env("SKEP_BACKEND".into()),
-        None => Origin::Default,
+/// Where the backend was said: when the option and the variable say the same, either is right.
+fn said(world: &World) -> Origin {
+    match (&world.common.backend, env::var(BACKEND_VARIABLE)) {
+        (None, _) => Origin::Default,
+        (Some(url), Ok(env)) if *url == env => Origin::Env(BACKEND_VARIABLE.into()),
+        (Some(_), _) => Origin::Flag("--backend"),
     }
 }

@@ -31,7 +31,7 @@ pub(in crate::cli) struct TaskOptions {
     #[arg(long, value_name = "HOW", requires = "unique", value_parser = on_conflict)]
     pub(super) on_conflict: Option<OnConflict>,
     /// Its id, any UUID: submitting again with the same id is safe.
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = args::id)]
     pub(super) id: Option<TaskId>,
     /// Failed runs before it is discarded.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

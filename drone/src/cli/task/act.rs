@@ -6,12 +6,12 @@ use skep_queue::{
     admin::{Act, Acted, State},
 };
 
-use crate::cli::{Exit, Failed, Form, World};
+use crate::cli::{Exit, Failed, Form, World, args};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The tasks.
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = args::id)]
     ids: Vec<TaskId>,
     /// Only say what would become of them.
     #[arg(long)]

@@ -5,7 +5,7 @@ use skep_queue::{Content, TaskId, admin::TaskDetail};
 use super::list::state;
 use crate::{
     cli::{
-        Exit, Failed, Form, World,
+        Exit, Failed, Form, World, args,
         out::{TaskJson, text::first_line, time},
     },
     client,
@@ -17,6 +17,7 @@ const SHOWN: usize = 64;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The task.
+    #[arg(value_parser = args::id)]
     id: TaskId,
 }
 

@@ -98,7 +98,8 @@ impl Once {
         let pause = pause(self.failures.fetch_add(1, Ordering::Relaxed), self.deps.random.fraction());
         let why = format!("{why}; next try in {}", Written(pause));
         tracing::warn!(worker = &*self.name, "{why}");
-        *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(format!("worker {}: {why}", self.name));
         pause
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn keep(pool: Arc<Pool>, slot: usize) {
                 failures += 1;
                 let why = format!("{why}; next try in {}", Written(pause));
                 tracing::warn!(worker = &*pool.name, slot, "{why}");
-                pool.degrade(why);
+                pool.degrade(format!("worker {}: {why}", pool.name));
                 tokio::select! {
                     () = pool.halt.cancelled() => {}
                     () = sleep(pause) => {}
