@@ -17,6 +17,22 @@ async fn square(n: u64, _: Context) -> Result<u64, HandlerError> {
     Ok(n * n)
 }
 
+/// Of the tasks with a unique key, one is in the queue at a time.
+async fn one_at_a_time(client: &Client) -> Result<(), Box<dyn Error>> {
+    let nightly = NewTask::new("square", &7)?.unique("nightly", OnConflict::Reject);
+    let holder = client.submit(nightly.clone()).await?;
+    match client.submit(nightly).await {
+        Err(client::Error::Conflict { holder: by }) => {
+            println!("second nightly: conflict, {}", by == holder.id)
+        }
+        other => println!("second nightly: {other:?}"),
+    }
+    let nightly = NewTask::new("square", &8)?.unique("nightly", OnConflict::Skip);
+    let skipped = client.submit(nightly).await?;
+    println!("third nightly: {:?}, {}", skipped.landed, skipped.id == holder.id);
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -35,17 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let receipts = client.submit_many(&many, false).await?;
     println!("many: {} accepted", receipts.iter().flatten().count());
 
-    let nightly = NewTask::new("square", &7)?.unique("nightly", OnConflict::Reject);
-    let holder = client.submit(nightly.clone()).await?;
-    match client.submit(nightly).await {
-        Err(client::Error::Conflict { holder: by }) => {
-            println!("second nightly: conflict, {}", by == holder.id)
-        }
-        other => println!("second nightly: {other:?}"),
-    }
-    let nightly = NewTask::new("square", &8)?.unique("nightly", OnConflict::Skip);
-    let skipped = client.submit(nightly).await?;
-    println!("third nightly: {:?}, {}", skipped.landed, skipped.id == holder.id);
+    one_at_a_time(&client).await?;
 
     queue.set(QueueName::default(), None, Setting::Capacity(Some(1005))).await?;
     match client.submit_many(&many, false).await?.into_iter().next() {
