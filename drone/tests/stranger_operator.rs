@@ -119,11 +119,14 @@ fn a_full_queue_says_so_and_a_place_that_frees_is_found() {
 }
 
 #[test]
-fn an_interrupt_ends_a_call_and_leaves_its_task() {
+fn an_interrupt_ends_a_call_and_says_which_task_goes_on() {
     let place = Place::new();
-    let call: Child = place.command(&["call", "nobody", "1"]).stderr(Stdio::null()).spawn().unwrap();
+    let call: Child = place.command(&["call", "nobody", "1"]).stderr(Stdio::piped()).spawn().unwrap();
     place.wait_for("the task", || place.skep(&["task", "list", "-q"]).out.lines().count() == 1);
     kill_process(Pid::from_child(&call), Signal::INT).unwrap();
-    assert!(!call.wait_with_output().unwrap().status.success());
+    let ended = call.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(said.contains("the task goes on: skep result "), "{said}");
     assert_eq!(count(&place, "available"), 1);
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{
     Exit, Failed, World, args, result,
     submit::options::{self, TaskOptions},
 };
+use crate::client;
 
 /// Submits a task, waits until it has ended, and prints its result.
 #[derive(Debug, clap::Args)]
@@ -27,7 +30,20 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let like = args.options.task(&args.task_type, &world.local_now())?;
     let task = options::with_payload(&like, args.payload.as_deref())?;
     let client = args.options.client(world, world.open().await?);
-    match client.call(task, args.timeout).await {
+    // Before the submit: whoever interrupts what has been accepted is told its id.
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(|e| Failed::new(Exit::Failed, e.to_string()))?;
+    let begun = world.clock.elapsed();
+    let id = client.submit(task).await?.id;
+    let left = args.timeout.saturating_sub(world.clock.elapsed().saturating_sub(begun));
+    let ended = tokio::select! {
+        ended = client.wait(id, left) => ended.and_then(client::finish),
+        _ = interrupt.recv() => {
+            let hint = format!("the task goes on: skep result {id} --wait, or skep task cancel {id}");
+            return Err(Failed::new(Exit::Failed, "interrupted").note(hint));
+        }
+    };
+    match ended {
         Ok(value) => result::print(value.as_deref(), world),
         Err(error) => return Err(result::explained(error, &client).await),
     }
