@@ -169,7 +169,7 @@ pub fn plan(folder: &Path, queue: PathBuf, name: &str) -> Plan {
     Plan {
         name: name.to_owned(),
         queue,
-        local: folder.join(&format!("{name}.local.db")),
+        local: folder.join(format!("{name}.local.db")),
         journal: folder.join("journal"),
         hands: 8,
         children: 0,
