@@ -167,12 +167,19 @@ impl Cuts {
         }
     }
 
+    /// How many files of the drone were taken for damaged.
+    fn aside(&self) -> usize {
+        let names = std::fs::read_dir(self.disk.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().contains(".corrupt-")).count()
+    }
+
     /// Power is back: is all there that was promised?
     async fn look(&mut self) {
         assert_sound(&self.plan.queue);
         if self.plan.local.exists() {
             assert_sound(&self.plan.local);
         }
+        assert_eq!(self.aside(), 0, "a cut damages no file of a drone");
         let queue = open(&self.plan.queue);
         let filter = Filter { limit: usize::MAX >> 1, ..Filter::default() };
         let tasks = queue.find(filter).await.unwrap();
