@@ -34,6 +34,9 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// Processes that were killed, and when at the latest.
     pub killed: HashMap<u32, u64>,
+    /// When the power had been cut. Settles answered after a cut are to be left out of the entries: they
+    /// were promised by nobody.
+    pub cuts: Vec<u64>,
 }
 
 /// A task as the queue has it.
@@ -77,6 +80,8 @@ pub struct Verdict {
     pub causes: BTreeMap<&'static str, usize>,
     /// Of those runs: nothing says why.
     pub unexplained: usize,
+    /// Of those runs: nothing says why but a power cut, which undid the claim or what was on record.
+    pub by_cut: usize,
     /// Settles that came too late, and changed nothing.
     pub late: usize,
 }
@@ -88,6 +93,9 @@ impl fmt::Display for Verdict {
             f,
             "lost {lost}, runs {runs}, run again {again} (unexplained {unexplained}), late settles {late}"
         )?;
+        if self.by_cut > 0 {
+            write!(f, ", run again by a power cut alone {}", self.by_cut)?;
+        }
         self.states.iter().try_for_each(|(state, n)| write!(f, ", {state} {n}"))?;
         self.causes.iter().try_for_each(|(cause, n)| write!(f, ", {cause} {n}"))?;
         self.broken.iter().take(3).try_for_each(|b| write!(f, "\n  {}: {}", b.invariant, b.how))?;
@@ -112,6 +120,11 @@ impl History {
         runs::check(self, &mut verdict);
         settles::check(self, &mut verdict);
         verdict
+    }
+
+    /// Whether the power was cut after one moment, and before another.
+    fn cut_between(&self, after: u64, before: u64) -> bool {
+        self.cuts.iter().any(|&cut| after < cut && cut <= before)
     }
 
     /// I1: every acknowledged task is there once, and terminal. I2: no other is.

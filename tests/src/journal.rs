@@ -35,6 +35,16 @@ pub enum Entry {
     },
     /// The queue answered a settle.
     Settled(Settled),
+    /// Somebody is about to submit a task.
+    Offered {
+        /// Which.
+        task: TaskId,
+    },
+    /// The queue has acknowledged it.
+    Submitted {
+        /// Which.
+        task: TaskId,
+    },
 }
 
 /// One run of a task.
@@ -125,11 +135,16 @@ impl Journal {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(path: &Path) -> io::Result<(Vec<Entry>, usize)> {
-    let bytes = std::fs::read(path)?;
+    Ok(parse(&std::fs::read(path)?))
+}
+
+/// Reads a part of a journal.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> (Vec<Entry>, usize) {
     let lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()).collect();
     let entries: Vec<Entry> = lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect();
     let torn = lines.len() - entries.len();
-    Ok((entries, torn))
+    (entries, torn)
 }
 
 /// The clock of the journal: the same for every process of the machine.

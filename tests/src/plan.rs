@@ -81,10 +81,23 @@ pub struct Pusher {
     pub answers: PathBuf,
     /// How long it pushes.
     pub length: Duration,
-    /// Whether it is the control of the experiment.
-    pub naive: bool,
+    /// What it does.
+    pub way: Way,
     /// The bound that the control keeps, or would like to.
     pub bound: u64,
+    /// Where it writes down what was acknowledged, as that happens.
+    pub journal: Option<PathBuf>,
+}
+
+/// How a submitter submits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// To skep.
+    Queue,
+    /// The control of the capacity: counts, and then inserts.
+    Counting,
+    /// The control of the power cuts: inserts, and does not wait for the disk.
+    Lazy,
 }
 
 /// What a submitter was told.

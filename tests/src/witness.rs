@@ -5,8 +5,8 @@ use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Backend, Beat, Claimed, Incarnation, Mask, Orders, Pump, Queue, QueueName, Result, Settlement,
-    Submission, Submitted, TaskId, TaskType,
+    Admin, Backend, Beat, Block, Claimed, Incarnation, Mask, Orders, Pump, Queue, QueueName, Result,
+    Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -68,10 +68,25 @@ fn verdict(answer: &skep_queue::Settled, member: Mask) -> Option<Verdict> {
     }
 }
 
+/// The first so many tasks of a block.
+fn tasks(block: &Block, most: usize) -> Vec<TaskId> {
+    block.mask().iter().take(most).map(|ordinal| block.id.task(ordinal)).collect()
+}
+
 #[async_trait]
 impl Queue for Witness {
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
-        self.queue.submit(submission).await
+        let blocks = submission.blocks.clone();
+        let offered = blocks.iter().flat_map(|block| tasks(block, usize::MAX));
+        self.write(&offered.map(|task| Entry::Offered { task }).collect::<Vec<_>>());
+        let answers = self.queue.submit(submission).await?;
+        let taken = blocks.iter().zip(&answers).flat_map(|(block, answer)| match answer {
+            Submitted::Accepted => tasks(block, usize::MAX),
+            Submitted::Partly { accepted, .. } => tasks(block, *accepted),
+            _ => Vec::new(),
+        });
+        self.write(&taken.map(|task| Entry::Submitted { task }).collect::<Vec<_>>());
+        Ok(answers)
     }
 
     async fn pump(&self, pump: Pump) -> Result<Vec<Claimed>> {

@@ -1,21 +1,29 @@
 //! One of many submitters: pushes tasks at a queue that has little room, and writes down every answer. Or,
 //! as the control of the experiment, does what a naive queue would do.
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{fs::OpenOptions, io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use skep_queue::{
-    Block, BlockId, Clock, Queue, Random, Submission, Submitted, block,
+    Backend, Block, BlockId, Clock, Random, Submission, Submitted, block,
     clock::{SystemClock, SystemRandom},
 };
 use skep_sqlite::{Connection, Options, SqliteQueue};
-use skep_tests::plan::{self, Answers, Pusher};
+use skep_tests::{
+    journal::Journal,
+    plan::{self, Answers, Pusher, Way},
+    witness::Witness,
+};
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let done = std::env::var(plan::VARIABLE).map_err(Failure::from).and_then(|text| {
         let pusher: Pusher = serde_json::from_str(&text)?;
-        let answers = if pusher.naive { naive(&pusher)? } else { push(&pusher)? };
+        let answers = match pusher.way {
+            Way::Queue => push(&pusher)?,
+            Way::Counting => naive(&pusher)?,
+            Way::Lazy => lazy(&pusher)?,
+        };
         Ok(std::fs::write(&pusher.answers, serde_json::to_vec(&answers)?)?)
     });
     match done {
@@ -36,6 +44,10 @@ fn push(pusher: &Pusher) -> Result<Answers, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let queue = SqliteQueue::open(&pusher.queue, Options::default(), clock, random)?;
+    let queue: Arc<dyn Backend> = match &pusher.journal {
+        Some(journal) => Arc::new(Witness::new(Arc::new(queue), Journal::open(journal)?, || {})),
+        None => Arc::new(queue),
+    };
     let (mut answers, begun) = (Answers::default(), SystemClock.elapsed());
     while SystemClock.elapsed().saturating_sub(begun) < pusher.length {
         let members = 1 + (SystemRandom.fraction() * 9.0) as usize;
@@ -77,6 +89,21 @@ fn naive(pusher: &Pusher) -> Result<Answers, Failure> {
             break;
         }
         connection.execute("insert into tasks (payload) values ('x')", [])?;
+    }
+    Ok(Answers::default())
+}
+
+/// Inserts, and acknowledges what would be lost in a power cut: a byte in the journal for each row.
+fn lazy(pusher: &Pusher) -> Result<Answers, Failure> {
+    let journal = pusher.journal.as_ref().ok_or("a journal is needed")?;
+    let mut journal = OpenOptions::new().create(true).append(true).open(journal)?;
+    let connection = Connection::open(Path::new(&pusher.queue))?;
+    connection.execute_batch("pragma journal_mode = wal; pragma synchronous = normal")?;
+    connection.execute_batch("create table if not exists tasks (payload text)")?;
+    let begun = SystemClock.elapsed();
+    while SystemClock.elapsed().saturating_sub(begun) < pusher.length {
+        connection.execute("insert into tasks (payload) values ('x')", [])?;
+        journal.write_all(b"+")?;
     }
     Ok(Answers::default())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use skep_queue::{Cause, TaskId};
 
 use super::{History, Record, Verdict, charges};
-use crate::journal::{Entry, Run};
+use crate::journal::{self, Entry, Run};
 
 /// The runs of one task, in the order of their claims; with the moment each ended, if it did.
 pub type TaskRuns = Vec<(Run, Option<u64>)>;
@@ -26,13 +26,18 @@ impl History {
                 runs.entry(run.task).or_default().push((*run, ends.get(&key(run)).copied()));
             }
         }
-        runs.values_mut().for_each(|runs| runs.sort_by_key(|(run, _)| (run.fence, run.at)));
+        runs.values_mut().for_each(|runs| {
+            // A power cut takes fences back; what ran after it came later, whatever its number.
+            let cuts = |at| self.cuts.iter().filter(|cut| **cut <= at).count();
+            runs.sort_by_key(|(run, _)| (cuts(run.at), run.fence, run.at));
+        });
         runs
     }
 }
 
 pub(super) fn check(history: &History, verdict: &mut Verdict) {
     let claims: HashSet<(TaskId, u32)> = history.entries.iter().filter_map(claimed).collect();
+    let taken = taken(history);
     let records: HashMap<TaskId, &Record> = history.tasks.iter().map(|task| (task.id, task)).collect();
     for (id, runs) in history.runs() {
         verdict.runs += runs.len();
@@ -41,14 +46,38 @@ pub(super) fn check(history: &History, verdict: &mut Verdict) {
             verdict.broken("I5", format!("{run:?} belongs to no claim"));
         }
         for pair in runs.windows(2).filter(|pair| pair[0].0.fence == pair[1].0.fence) {
+            if history.cut_between(pair[0].0.at, pair[1].0.at) {
+                continue;
+            }
             verdict.broken("I5", format!("two runs of one claim: {pair:?}"));
         }
         match records.get(&id) {
-            Some(record) => explain(history, record, &runs, verdict),
+            Some(record) => {
+                explain(history, record, &runs, taken.get(&id).map_or(&[], Vec::as_slice), verdict)
+            }
             None => verdict.broken("I2", format!("{id} ran, and is not there")),
         }
     }
     completions(history, verdict);
+}
+
+/// When settles of each task were asked that the queue took.
+fn taken(history: &History) -> HashMap<TaskId, Vec<u64>> {
+    let mut taken: HashMap<TaskId, Vec<u64>> = HashMap::new();
+    for entry in &history.entries {
+        if let Entry::Settled(settled) = entry
+            && settled.verdict == journal::Verdict::Accepted
+        {
+            taken.entry(settled.task).or_default().push(settled.asked);
+        }
+    }
+    taken
+}
+
+/// Whether a power cut alone explains a second run: the first was under way, or its outcome not yet promised.
+fn undone(history: &History, run: &Run, next: &Run, taken: &[u64]) -> bool {
+    let unreported = |cut: u64| !taken.iter().any(|asked| run.at <= *asked && *asked < cut);
+    history.cuts.iter().any(|&cut| run.at < cut && cut <= next.at && unreported(cut))
 }
 
 fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
@@ -57,7 +86,7 @@ fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
 
 /// Between a run and the next one something must have happened: a charge, with the number of the attempt; or
 /// a lost claim, or a drain, which charge nothing. Two runs at once need a lost claim.
-fn explain(history: &History, record: &Record, runs: &TaskRuns, verdict: &mut Verdict) {
+fn explain(history: &History, record: &Record, runs: &TaskRuns, taken: &[u64], verdict: &mut Verdict) {
     let charged = |run: &Run| record.events.contains_attempt(run.attempt);
     let free = |attempt: u16| {
         let happened = |(cause, charged): &&(Cause, u16)| !charges(*cause) && *charged + 1 == attempt;
@@ -75,7 +104,12 @@ fn explain(history: &History, record: &Record, runs: &TaskRuns, verdict: &mut Ve
         };
         let over = ended.or_else(|| history.killed.get(&run.pid).copied()).unwrap_or(u64::MAX);
         let apart = over <= next.at || record.events.iter().any(|(cause, _)| *cause == Cause::Lost);
-        if !explained || !apart {
+        if explained && apart {
+            continue;
+        }
+        if undone(history, &run, &next, taken) {
+            verdict.by_cut += 1;
+        } else {
             verdict.unexplained += 1;
             verdict.broken(
                 "I8",

@@ -25,14 +25,14 @@ pub(super) fn check(history: &History, verdict: &mut Verdict) {
             Entry::Settled(settled) => {
                 verdict.late += usize::from(settled.verdict == journal::Verdict::Late);
             }
-            Entry::Begin(_) | Entry::End(_) => {}
+            Entry::Begin(_) | Entry::End(_) | Entry::Offered { .. } | Entry::Submitted { .. } => {}
         }
     }
     let none = Claims::new();
     for (task, settles) in settles {
         once(task, &settles, verdict);
         for settled in settles {
-            current(&settled, claims.get(&task).unwrap_or(&none), verdict);
+            current(history, &settled, claims.get(&task).unwrap_or(&none), verdict);
         }
     }
 }
@@ -47,9 +47,10 @@ fn once(task: TaskId, settles: &[Settled], verdict: &mut Verdict) {
     }
 }
 
-fn current(settled: &Settled, claims: &Claims, verdict: &mut Verdict) {
+fn current(history: &History, settled: &Settled, claims: &Claims, verdict: &mut Verdict) {
     let Some((fence, _)) = claims.get(&settled.claim) else { return };
-    if claims.values().any(|(later, granted)| later > fence && *granted < settled.asked) {
+    let held = |granted: u64| !history.cut_between(granted, settled.asked);
+    if claims.values().any(|(later, at)| later > fence && *at < settled.asked && held(*at)) {
         verdict.broken("I7", format!("accepted after another claim was granted: {settled:?}"));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use skep_queue::{Admin, QueueName, Reason, admin::Setting};
 use skep_sqlite::Connection;
-use skep_tests::plan::{self, Answers, Pusher};
+use skep_tests::plan::{self, Answers, Pusher, Way};
 
 use super::{
     process::Process,
@@ -23,9 +23,15 @@ const BOUND_OF_QUEUE: u64 = 1_000;
 const DEPTHS: &str = "select (select depth from queues where name = 'default'), \
      (select coalesce(sum(n), 0) from parts)";
 
-fn start(pusher: &Pusher) -> Child {
+/// A submitter to be started.
+pub fn command(pusher: &Pusher) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_test-submit"));
-    command.env(plan::VARIABLE, serde_json::to_string(pusher).unwrap()).spawn().unwrap()
+    command.env(plan::VARIABLE, serde_json::to_string(pusher).unwrap());
+    command
+}
+
+fn start(pusher: &Pusher) -> Child {
+    command(pusher).spawn().unwrap()
 }
 
 fn all_ended(pushers: &mut [Child]) -> bool {
@@ -55,8 +61,9 @@ async fn sixteen_processes_never_exceed_the_capacity() {
         queue: scene.path("queue.db"),
         answers: answers.clone(),
         length,
-        naive: false,
+        way: Way::Queue,
         bound: BOUND_OF_QUEUE,
+        journal: None,
     };
     let mut pushers: Vec<Child> = files.iter().map(|file| start(&pusher(file))).collect();
     let observer = Connection::open(scene.path("queue.db")).unwrap();
@@ -100,8 +107,9 @@ async fn counting_before_inserting_overshoots() {
             queue: path,
             answers: dir.path().join("answers"),
             length: Duration::ZERO,
-            naive: true,
+            way: Way::Counting,
             bound: BOUND_OF_NAIVE,
+            journal: None,
         };
         let mut pushers: Vec<Child> = (0..PUSHERS).map(|_| start(&pusher)).collect();
         until("the control has ended", || all_ended(&mut pushers)).await;

@@ -45,6 +45,7 @@ fn well() -> History {
         most: Some((1, 1)),
         entries: vec![claimed(1, 10), Entry::Begin(begin), Entry::End(end), settled(1, 1, 40)],
         killed: HashMap::new(),
+        cuts: Vec::new(),
     }
 }
 
@@ -138,6 +139,24 @@ fn an_unexplained_duplicate_is_seen() {
     // Explained, but both ran at once although no claim was lost.
     history = crashed();
     history.killed.clear();
+    breaks(&history, "I8");
+}
+
+#[test]
+fn a_power_cut_explains_only_what_was_not_promised() {
+    let mut history = crashed();
+    history.tasks[0].events.clear();
+    history.tasks[0].counters = (0, 0, 0);
+    history.entries.remove(2);
+    history.cuts = vec![5];
+    let verdict = history.check();
+    assert!(verdict.broken.is_empty() && verdict.by_cut == 1, "{verdict}");
+    // Not between the two runs.
+    history.cuts = vec![25];
+    breaks(&history, "I8");
+    // Its outcome had been taken before the cut.
+    history.cuts = vec![5];
+    history.entries.push(settled(1, 2, 3));
     breaks(&history, "I8");
 }
 

@@ -26,6 +26,7 @@ use super::wait::{BOUND, eventually};
 /// A folder with a queue, kept when the test fails.
 pub struct Scene {
     pub dir: TempDir,
+    file: PathBuf,
     pub queue: Arc<SqliteQueue>,
     submitted: Vec<TaskId>,
     pub killed: HashMap<u32, u64>,
@@ -38,8 +39,14 @@ impl Scene {
     }
 
     pub fn in_folder(dir: TempDir) -> Self {
-        let queue = open(&dir.path().join("queue.db"));
-        Self { dir, queue: Arc::new(queue), submitted: Vec::new(), killed: HashMap::new(), most: None }
+        let file = dir.path().join("queue.db");
+        Self::at(dir, file)
+    }
+
+    /// With a queue that lies elsewhere.
+    pub fn at(dir: TempDir, file: PathBuf) -> Self {
+        let queue = open(&file);
+        Self { dir, file, queue: Arc::new(queue), submitted: Vec::new(), killed: HashMap::new(), most: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -48,22 +55,7 @@ impl Scene {
 
     /// A drone with a short lease.
     pub fn plan(&self, name: &str) -> Plan {
-        Plan {
-            name: name.to_owned(),
-            queue: self.path("queue.db"),
-            local: self.path(&format!("{name}.local.db")),
-            journal: self.path("journal"),
-            hands: 8,
-            children: 0,
-            prefetch: 15,
-            ttl: Duration::from_secs(2),
-            beat: Duration::from_millis(300),
-            grace: Duration::from_secs(5),
-            parting: Duration::from_secs(3),
-            ballast: 256 * 1024,
-            faults: 0,
-            seed: 0,
-        }
+        plan(self.dir.path(), self.file.clone(), name)
     }
 
     /// Submits tasks in blocks, and notes that they were acknowledged.
@@ -148,6 +140,7 @@ impl Scene {
             most: self.most,
             entries: self.entries(),
             killed: self.killed.clone(),
+            cuts: Vec::new(),
         }
     }
 
@@ -157,7 +150,7 @@ impl Scene {
         let verdict = history.check();
         eprintln!("{test}: tasks {}, kills {}, {verdict}", self.submitted.len(), self.killed.len());
         assert!(verdict.broken.is_empty(), "{test}: {verdict}");
-        assert_sound(&self.path("queue.db"));
+        assert_sound(&self.file);
         (history, verdict)
     }
 }
@@ -168,6 +161,26 @@ impl Drop for Scene {
             self.dir.disable_cleanup(true);
             eprintln!("kept: {}", self.dir.path().display());
         }
+    }
+}
+
+/// A drone with a short lease.
+pub fn plan(folder: &Path, queue: PathBuf, name: &str) -> Plan {
+    Plan {
+        name: name.to_owned(),
+        queue,
+        local: folder.join(format!("{name}.local.db")),
+        journal: folder.join("journal"),
+        hands: 8,
+        children: 0,
+        prefetch: 15,
+        ttl: Duration::from_secs(2),
+        beat: Duration::from_millis(300),
+        grace: Duration::from_secs(5),
+        parting: Duration::from_secs(3),
+        ballast: 256 * 1024,
+        faults: 0,
+        seed: 0,
     }
 }
 
