@@ -17,6 +17,8 @@ pub use load::Load;
 pub enum Workload {
     /// One fsync after the other on the same disk: the yardstick.
     Fsync,
+    /// What a drone costs that has nothing to do; first, while this process is as small as a drone's.
+    Idle,
     /// Tasks submitted one by one, each durable before the next.
     Submit,
     /// Tasks submitted in bulk, in calls of 8,192.
@@ -27,8 +29,6 @@ pub enum Workload {
     DrainSingle,
     /// From submit to start, one at a time, on an idle drone.
     Latency,
-    /// What a drone costs that has nothing to do.
-    Idle,
 }
 
 /// How it is measured.

@@ -59,7 +59,9 @@ impl Sink for Verdicts {
             let served = |task_type| self.specs.get(task_type).is_some();
             submit.iter_mut().for_each(|follow| follow.local &= served(&follow.task_type));
         }
-        let chance = self.random.fraction();
+        // Only a retry is jittered, and randomness is a system call.
+        let failed = matches!(verdict, Verdict::Failed { .. });
+        let chance = if failed { self.random.fraction() } else { 0.0 };
         let fallback = policy::Policy::default();
         let policy = self.specs.get(&task.task_type).map_or(&fallback, |spec| &spec.policy);
         let decision = policy::decide(&task, stop, verdict, policy, chance);

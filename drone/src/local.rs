@@ -191,12 +191,14 @@ impl Local {
 
     /// Takes the decision on a started task. Returns at once; the writer puts it on file.
     pub(crate) fn finish(&self, task: &Task, decision: Decision) {
-        let waited_for = self.state().finish(task, decision, &self.inner.specs, self.inner.clock.elapsed());
+        let wakes = self.state().finish(task, decision, &self.inner.specs, self.inner.clock.elapsed());
         self.inner.looks.unwritten.notify_one();
-        if waited_for {
+        if wakes.work {
             self.inner.looks.work.notify_waiters();
         }
-        self.inner.looks.room.notify_waiters();
+        if wakes.room {
+            self.inner.looks.room.notify_waiters();
+        }
     }
 
     /// Writes what is only in memory, as it comes, until `stop` says that nothing more will.

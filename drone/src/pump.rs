@@ -28,11 +28,6 @@ impl PumpStep {
         // Types that had nothing more when last asked.
         let mut dry = HashSet::new();
         while !stop.is_cancelled() {
-            if !self.local.roomy() {
-                tracing::warn!("the local disk is nearly full: not pumping");
-                pause(DISK, &stop).await;
-                continue;
-            }
             let room = self.local.looks().room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
@@ -45,7 +40,12 @@ impl PumpStep {
                 }
                 continue;
             }
-            self.fill(&demands, &mut dry, &stop).await;
+            if self.local.roomy() {
+                self.fill(&demands, &mut dry, &stop).await;
+            } else {
+                tracing::warn!("the local disk is nearly full: not pumping");
+                pause(DISK, &stop).await;
+            }
             self.local.state().unreserve(&demands);
         }
     }

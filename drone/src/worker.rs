@@ -153,9 +153,13 @@ pub enum Stop {
 
 /// Asks a run to stop; the first reason stays.
 #[derive(Debug, Clone, Default)]
-pub struct StopSignal {
+pub struct StopSignal(Arc<Asked>);
+
+/// Shared as a whole: there is one a task, and a clone of the token itself takes a lock.
+#[derive(Debug, Default)]
+struct Asked {
     token: CancellationToken,
-    why: Arc<OnceLock<Stop>>,
+    why: OnceLock<Stop>,
 }
 
 /// A task in a worker's hands. Finish it; one that is dropped counts as failed.
@@ -199,19 +203,19 @@ impl Task {
 impl StopSignal {
     /// Asks to stop.
     pub fn stop(&self, why: Stop) {
-        let _ = self.why.set(why);
-        self.token.cancel();
+        let _ = self.0.why.set(why);
+        self.0.token.cancel();
     }
 
     /// Why it was asked, if it was.
     #[must_use]
     pub fn why(&self) -> Option<Stop> {
-        self.why.get().copied()
+        self.0.why.get().copied()
     }
 
     /// Returns when asked to stop. Safe to drop.
     pub async fn stopped(&self) -> Stop {
-        self.token.cancelled().await;
+        self.0.token.cancelled().await;
         self.why().unwrap_or(Stop::Cancelled)
     }
 }

@@ -25,6 +25,15 @@ struct Load {
     reserved: usize,
 }
 
+/// Who is to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wakes {
+    /// Those who wait for work: the task stood in their way.
+    pub(crate) work: bool,
+    /// Those who wait for room, or for the last run to end.
+    pub(crate) room: bool,
+}
+
 /// What the drone tells of its local queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counts {
@@ -58,6 +67,14 @@ pub(crate) struct State {
     pub(crate) paused: HashSet<TaskType>,
     next_key: u64,
     next_row: u64,
+}
+
+impl Load {
+    /// Room worth asking for: none until half of the bound is free.
+    fn room(self, bound: usize) -> usize {
+        let room = bound.saturating_sub(self.buffered + self.running + self.reserved);
+        if room * 2 >= bound { room } else { 0 }
+    }
 }
 
 // === impl State: arriving ===
@@ -119,18 +136,13 @@ impl State {
         load.running = load.running.saturating_add_signed(running);
     }
 
-    /// Reserves the room there is, type by type, so that no second pump asks for it. A type is worth asking
-    /// for when half of its bound is free.
+    /// Reserves the room there is, type by type, so that no second pump asks for it.
     pub(crate) fn reserve(&mut self, specs: &Specs, dry: &HashSet<TaskType>) -> Vec<Demand> {
         let mut demands = Vec::new();
         for (task_type, spec) in &specs.0 {
             let load = self.load.entry(task_type.clone()).or_default();
-            let room = spec.bound.saturating_sub(load.buffered + load.running + load.reserved);
-            if room * 2 >= spec.bound
-                && room > 0
-                && !dry.contains(task_type)
-                && !self.paused.contains(task_type)
-            {
+            let room = load.room(spec.bound);
+            if room > 0 && !dry.contains(task_type) && !self.paused.contains(task_type) {
                 load.reserved += room;
                 demands.push(Demand { task_type: task_type.clone(), room });
             }
@@ -150,17 +162,21 @@ impl State {
 // === impl State: ending ===
 
 impl State {
-    /// A started task has its decision. Says whether others waited for it to be out of the way.
-    pub(crate) fn finish(&mut self, task: &Task, decision: Decision, specs: &Specs, now: Duration) -> bool {
+    /// A started task has its decision. Says who is to look again.
+    pub(crate) fn finish(&mut self, task: &Task, decision: Decision, specs: &Specs, now: Duration) -> Wakes {
         let (key, member) = (task.slot.held, Mask::one(task.slot.ordinal));
         self.signals.remove(&(key, task.slot.ordinal));
         self.account(&task.task_type, 0, -1);
-        let mut waited_for = !self.suspects.is_empty();
-        if specs.get(&task.task_type).is_some_and(|spec| spec.in_process) {
+        let mut work = !self.suspects.is_empty();
+        let (load, spec) =
+            (self.load.get(&task.task_type).copied().unwrap_or_default(), specs.get(&task.task_type));
+        if spec.is_some_and(|spec| spec.in_process) {
             self.in_process = self.in_process.saturating_sub(1);
-            waited_for |= std::mem::take(&mut self.solo);
+            work |= std::mem::take(&mut self.solo);
         }
-        let Some(held) = self.held.get_mut(&key) else { return waited_for };
+        // A pump that is woken at every end, to find too little room, costs more than the end itself.
+        let room = load.running == 0 || spec.is_some_and(|spec| load.room(spec.bound) > 0);
+        let Some(held) = self.held.get_mut(&key) else { return Wakes { work, room } };
         held.running -= member;
         if held.fresh.is_empty() && held.kept.is_empty() && held.flushing == 0 {
             held.waiting = now;
@@ -169,7 +185,7 @@ impl State {
             Decision::End(outcome) => self.end(key, member, outcome),
             Decision::Next { link, carry } => self.links.push((key, task.slot.ordinal, link, carry.into())),
         }
-        waited_for
+        Wakes { work, room }
     }
 
     /// Notes an outcome, to be written.

@@ -1,6 +1,12 @@
 //! In-process workers: async Rust functions, typed with serde.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,7 +38,7 @@ pub struct HandlerWorker {
 pub struct Context {
     task: Task,
     stop: StopSignal,
-    submit: Arc<std::sync::Mutex<Vec<FollowUp>>>,
+    submit: Arc<Mutex<Vec<FollowUp>>>,
 }
 
 /// Why a handler did not complete its task. Any error converts into one that is retried as the policy says.
@@ -70,8 +76,9 @@ impl HandlerWorker {
                         return Verdict::hopeless(Cause::Failed, text);
                     }
                 };
-                match handler(payload, context.clone()).await {
-                    Ok(result) => context.done(&result),
+                let submit = Arc::clone(&context.submit);
+                match handler(payload, context).await {
+                    Ok(result) => done(&result, &submit),
                     Err(error) => error.into().0,
                 }
             })
@@ -213,21 +220,21 @@ impl Context {
         local: bool,
     ) -> Result<(), serde_json::Error> {
         let payload = serde_json::to_vec(payload)?.into();
-        let mut submit = self.submit.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut submit = self.submit.lock().unwrap_or_else(PoisonError::into_inner);
         submit.push(FollowUp { task_type, payload, local });
         Ok(())
     }
+}
 
-    fn done<R: Serialize + 'static>(&self, result: &R) -> Verdict {
-        let nothing = std::any::TypeId::of::<R>() == std::any::TypeId::of::<()>();
-        let result =
-            if nothing { Ok(None) } else { serde_json::to_vec(result).map(|json| Some(Bytes::from(json))) };
-        let submit =
-            std::mem::take(&mut *self.submit.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        match result {
-            Ok(result) => Verdict::Done { result, submit },
-            Err(error) => Verdict::hopeless(Cause::Failed, format!("the result is not JSON: {error}")),
-        }
+/// The verdict on a handler that returned well.
+fn done<R: Serialize + 'static>(result: &R, submit: &Mutex<Vec<FollowUp>>) -> Verdict {
+    let nothing = std::any::TypeId::of::<R>() == std::any::TypeId::of::<()>();
+    let result =
+        if nothing { Ok(None) } else { serde_json::to_vec(result).map(|json| Some(Bytes::from(json))) };
+    let submit = std::mem::take(&mut *submit.lock().unwrap_or_else(PoisonError::into_inner));
+    match result {
+        Ok(result) => Verdict::Done { result, submit },
+        Err(error) => Verdict::hopeless(Cause::Failed, format!("the result is not JSON: {error}")),
     }
 }
 
