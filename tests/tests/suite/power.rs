@@ -114,8 +114,8 @@ impl Cuts {
         let cutter = Cutter::start(&self.disk, &self.plan.journal).await;
         let mut pushing = Pushing::start(folder, self.plan.queue.clone(), Way::Queue);
         let mut drone = Process::start(&self.plan);
-        // While the drone starts, and reckons with the last cut; while it works; or after it has rescued
-        // what its own file forgot. Without those the queue would soon be full of claims of the dead.
+        // While the drone starts, and reckons with the last cut; while it works; or after longer than a
+        // lease. What its own file forgot stays claimed by the dead until somebody rescues it.
         let kind = chance.within(0..3);
         if kind > 0 {
             drone = drone.ready().await;
