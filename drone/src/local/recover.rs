@@ -7,7 +7,7 @@ use skep_queue::{BlockId, ClaimId, Claimed, Clock, Ending, Incarnation, Mask, Pa
 use skep_sqlite::{Connection, Db, Error, OptionalExtension, Row};
 
 use super::{
-    Config, Former,
+    Config, Durability, Former,
     codec::{self, Head},
     file,
     held::Held,
@@ -34,7 +34,10 @@ pub(super) async fn open(
 ) -> Result<(Db, State, Former), Error> {
     let db = file::open(config)?;
     let read = async {
+        // On the disk for certain: after a power cut, the next start must know whose claims it may give back.
+        db.set_durable(true);
         let incarnation = move_in(&db, incarnation).await?;
+        db.set_durable(config.durability == Durability::Full);
         let (state, running) = load(&db, sources, specs, clock).await?;
         Ok((state, Former { incarnation, running }))
     };
