@@ -97,15 +97,12 @@ impl BeatStep {
     async fn rest(&self, last_ok: Duration, failures: u32, stop: &CancellationToken) {
         let begun = self.clock.elapsed();
         let told = self.degraded();
-        let gap = if failures > 0 { Duration::from_secs(1) } else { GAP };
         loop {
             let rested = self.clock.elapsed().saturating_sub(begun);
             self.watch_lease(last_ok);
             self.local.hand_back(self.local.max_hold());
-            if rested >= self.every
-                || failures > 0 && rested >= gap
-                || self.degraded() != told && rested >= gap
-            {
+            let news = failures > 0 || self.degraded() != told;
+            if rested >= if news { LOOK.min(self.every) } else { self.every } {
                 return;
             }
             tokio::select! {
