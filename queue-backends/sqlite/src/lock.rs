@@ -17,6 +17,10 @@ use std::{
 
 use crate::error::Error;
 
+/// How often, and how long apart, a lock that is held for life is tried for: a second in all.
+const TRIES: u32 = 20;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// An open lock file.
 #[derive(Debug)]
 pub struct FileLock {
@@ -63,12 +67,22 @@ impl FileLock {
 
     /// Takes the lock for as long as this value lives, and leaves the pid for whoever comes second.
     pub(crate) fn hold(&self) -> Result<(), Error> {
-        match self.file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse { path: self.database.clone(), pid: self.holder() });
+        let mut tries = TRIES;
+        loop {
+            match self.file.try_lock() {
+                Ok(()) => break,
+                // A holder that was killed an instant ago may not be gone yet, and its supervisor is quick.
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::InUse { path: self.database.clone(), pid: self.holder() });
+                }
+                Err(TryLockError::Error(e)) => {
+                    return Err(Error::Io(format!("{}: {e}", self.path.display())));
+                }
             }
-            Err(TryLockError::Error(e)) => return Err(Error::Io(format!("{}: {e}", self.path.display()))),
         }
         let mut file = &self.file;
         let note = format!("{}\n", std::process::id());
