@@ -246,6 +246,14 @@ fn mark_close_on_exec(first: i32) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The session of a process, 0 for this one; none when there is no such process. A session that began outside
+/// this container is 0 too, which is why rustix's `getsid` does not do: it takes a zero for impossible.
+pub(crate) fn session(pid: i32) -> Option<i32> {
+    // SAFETY: the call takes an integer and touches no memory.
+    let session = unsafe { libc::getsid(pid) };
+    (session >= 0).then_some(session)
+}
+
 fn pid_of(process: &std::process::Child) -> io::Result<Pid> {
     Pid::from_raw(process.id().cast_signed()).ok_or_else(|| io::Error::other("a process without an id"))
 }

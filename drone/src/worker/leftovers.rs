@@ -20,6 +20,8 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
+use crate::plumbing;
+
 /// In the environment of every worker process and what it starts: the drone's incarnation.
 pub const MARKER: &str = "SKEP_DRONE";
 /// And which process of the drone it is, or descends from.
@@ -112,8 +114,8 @@ pub(crate) fn end_orphans(live: &BTreeMap<i32, u64>) -> bool {
 
 /// Whoever was re-parented to us comes from another session: workers are leaders of their own.
 fn is_orphan(pid: i32) -> bool {
-    let session = Pid::from_raw(pid).and_then(|pid| rustix::process::getsid(Some(pid)).ok());
-    session.is_some() && session != rustix::process::getsid(None).ok()
+    let session = plumbing::session(pid);
+    session.is_some() && session != plumbing::session(0)
 }
 
 /// Asks and kills through one pidfd: whatever the number comes to mean meanwhile, no other process is hit.

@@ -7,7 +7,7 @@ use std::{
 
 use skep_drone::worker::leftovers::{self, Keeper};
 
-use crate::harness::{Bench, alive, eventually, exists, task};
+use crate::harness::{Bench, alive, eventually, exists, skipped, task};
 
 /// Leaves one grandchild in its group and one in a session of its own, with all pipes open.
 const LEAVES: &str = r#"
@@ -36,6 +36,23 @@ async fn orphans_of_a_worker_end_with_it_and_leave_no_zombie() {
     for pid in pids(&file).unwrap() {
         eventually("the end of all", || !exists(pid)).await;
     }
+}
+
+/// There a session that began outside has the number 0, in which rustix does not believe.
+#[test]
+fn so_it_is_in_a_container_that_was_entered() {
+    let unshare = |argv: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--pid", "--fork", "--mount-proc"]).args(argv).output()
+    };
+    if !unshare(&["true"]).is_ok_and(|output| output.status.success()) {
+        return skipped("workers in a container: no PID namespace can be made here (unshare)");
+    }
+    let test = std::env::current_exe().unwrap();
+    let name = "containment::orphans_of_a_worker_end_with_it_and_leave_no_zombie";
+    let inside = unshare(&[test.to_str().unwrap(), "--exact", name]).unwrap();
+    assert!(inside.status.success(), "{inside:?}");
+    assert!(String::from_utf8_lossy(&inside.stdout).contains("1 passed"), "{inside:?}");
 }
 
 /// A drone in a process of its own, which is killed without notice.

@@ -1,27 +1,21 @@
 //! The examples are what newcomers copy: each must work as it is.
 
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::path::Path;
 
 use serde_json::json;
 use skep_drone::worker::{ExecWorker, Launch, Verdict, Worker, check_program, exec, process};
 
-use crate::harness::{Bench, python3, task};
+use crate::harness::{Bench, python3, skipped, task};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/workers");
 
-/// Whether this machine can run it. Said in the list that the test command prints, since a silent skip looks
-/// like a pass.
+/// Whether this machine can run it.
 fn missing(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH");
     let missing = |name: &&&str| check_program(&[(**name).to_owned()], None, path.as_deref()).is_err();
     let missing: Vec<_> = programs.iter().filter(missing).collect();
     if !missing.is_empty() {
-        let line = format!("SKIPPED: a worker example: no {missing:?} on this machine");
-        eprintln!("{line}");
-        if let Some(list) = std::env::var_os("SKEP_SKIPPED") {
-            let file = OpenOptions::new().create(true).append(true).open(list);
-            file.and_then(|mut file| writeln!(file, "{line}")).unwrap();
-        }
+        skipped(&format!("a worker example: no {missing:?} on this machine"));
     }
     !missing.is_empty()
 }

@@ -108,7 +108,7 @@ async fn the_kernel_holds_what_the_launch_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn root_can_run_it_as_somebody_else() {
     if !rustix::process::getuid().is_root() {
-        eprintln!("\n*** SKIPPED: only root can become another user; `user` is NOT tested ***\n");
+        crate::harness::skipped("`user` of a worker: only root can become another user");
         return;
     }
     let mut bench = Bench::new();
