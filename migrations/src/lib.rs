@@ -13,3 +13,9 @@ pub const SQLITE_APPLICATION: i32 = 0x736b_7071;
 
 /// `PRAGMA application_id` of a local queue: "skpl".
 pub const LOCAL_APPLICATION: i32 = 0x736b_706c;
+
+/// The fleet's queue (skep-postgres): its tables, step by step. A step is never changed once it was released.
+pub const POSTGRES: &[&str] = &[include_str!("../postgres/0001_tables.sql")];
+
+/// Its functions, each in a file of its own that replaces it whole, in an order in which none is missed.
+pub const POSTGRES_FUNCTIONS: &[&str] = &[include_str!("../postgres/functions/now.sql")];

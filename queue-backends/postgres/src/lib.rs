@@ -1,0 +1,20 @@
+//! The fleet's queue: PostgreSQL, behind the SQL functions of `migrations/postgres`.
+//!
+//! What a queue does is written there, once, for drones and for whoever submits by SQL. This crate calls the
+//! functions: it turns batches into arrays, and rows into answers.
+#![forbid(unsafe_code)]
+
+mod admin;
+mod beat;
+mod bell;
+mod error;
+mod pump;
+mod queue;
+pub mod schema;
+mod settle;
+mod store;
+mod submit;
+
+pub use error::Error;
+pub use queue::PgQueue;
+pub use store::{Config, Store};

@@ -1,0 +1,96 @@
+//! `PgQueue`: the contract of a queue, on PostgreSQL. What it does is in the SQL functions; how they are
+//! called, in the modules beside this one.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use skep_queue::{
+    Admin, Beat, Claimed, Clock, Incarnation, Orders, Pump, Queue, QueueName, Random, Result, Settled,
+    Settlement, Submission, Submitted, TaskId, TaskType, Watch,
+    admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
+};
+
+use crate::{
+    error::Error,
+    store::{Config, Store},
+};
+
+/// The fleet's queue.
+pub struct PgQueue {
+    pub(crate) store: Store,
+    /// What this process has seen of the drones: another watches for itself.
+    pub(crate) watch: Mutex<Watch>,
+}
+
+impl PgQueue {
+    /// Connects when it is first asked: the server may be down.
+    ///
+    /// # Errors
+    /// When the URL is wrong.
+    pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
+        Ok(Self { store: Store::new(config, clock, random)?, watch: Mutex::default() })
+    }
+
+    /// Whoever was not reachable may have missed every beat.
+    fn failed(&self, error: Error) -> skep_queue::Error {
+        let error = skep_queue::Error::from(error);
+        if matches!(error, skep_queue::Error::Unavailable(_)) {
+            self.watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner).outage();
+        }
+        error
+    }
+}
+
+#[async_trait]
+impl Queue for PgQueue {
+    async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
+        self.submit_blocks(submission).await.map_err(|error| self.failed(error))
+    }
+
+    async fn pump(&self, pump: Pump) -> Result<Vec<Claimed>> {
+        self.claim(pump).await.map_err(|error| self.failed(error))
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.end(settlements).await.map_err(|error| self.failed(error))
+    }
+
+    async fn beat(&self, beat: Beat) -> Result<Orders> {
+        self.renew(beat).await.map_err(|error| self.failed(error))
+    }
+
+    async fn arrival(&self, types: &[TaskType]) {
+        self.wait(types).await;
+    }
+}
+
+#[async_trait]
+impl Admin for PgQueue {
+    async fn queues(&self) -> Result<Vec<QueueView>> {
+        self.see_queues().await.map_err(|error| self.failed(error))
+    }
+
+    async fn find(&self, filter: Filter) -> Result<Vec<TaskView>> {
+        self.see_tasks(filter).await.map_err(|error| self.failed(error))
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<TaskDetail>> {
+        self.see_task(id).await.map_err(|error| self.failed(error))
+    }
+
+    async fn act(&self, act: Act, ids: Vec<TaskId>) -> Result<Vec<Acted>> {
+        self.act_on(act, ids).await.map_err(|error| self.failed(error))
+    }
+
+    async fn set(&self, queue: QueueName, task_type: Option<TaskType>, setting: Setting) -> Result<()> {
+        self.change(queue, task_type, setting).await.map_err(|error| self.failed(error))
+    }
+
+    async fn drones(&self) -> Result<Vec<DroneView>> {
+        self.see_drones().await.map_err(|error| self.failed(error))
+    }
+
+    async fn drain(&self, drone: Incarnation) -> Result<bool> {
+        self.tell_to_drain(drone).await.map_err(|error| self.failed(error))
+    }
+}
