@@ -110,6 +110,20 @@ impl Server {
     /// # Errors
     /// When it does not within a minute; with what it said.
     pub fn again(&mut self) -> Result<(), String> {
+        for _ in 0..100 {
+            let said = self.log().len();
+            match self.try_again() {
+                // The children of a postmaster that was killed take a moment to notice.
+                Err(_) if self.log()[said..].contains("pre-existing shared memory") => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                done => return done,
+            }
+        }
+        Err(format!("somebody still uses the cluster: {}", self.log()))
+    }
+
+    fn try_again(&mut self) -> Result<(), String> {
         self.running = Some(self.spawn().map_err(|error| format!("postgres: {error}"))?);
         for _ in 0..6000 {
             if self.answers() {
