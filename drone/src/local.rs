@@ -17,6 +17,8 @@ mod recover;
 mod select;
 mod state;
 mod straw;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::PathBuf,

@@ -62,39 +62,14 @@ impl Straw {
 
 #[cfg(test)]
 mod tests {
-    use skep_queue::{
-        Block, ClaimId, Payloads,
-        clock::{SystemClock, SystemRandom},
-    };
-
     use super::*;
-
-    fn straw(from: u8, live: Mask) -> Straw {
-        let block = Block::one("t".parse().unwrap(), "1", &SystemClock, &SystemRandom);
-        let claimed = Claimed {
-            claim: ClaimId::new(&SystemRandom),
-            block: block.id,
-            live,
-            queue: block.queue,
-            task_type: block.task_type,
-            priority: block.priority,
-            attempts: 0,
-            losses: 0,
-            interruptions: 0,
-            fence: 1,
-            suspect: 0,
-            options: block.options,
-            created_at: skep_queue::Timestamp::default(),
-            payloads: Payloads::new(&["1"]),
-        };
-        Straw::new(from, claimed)
-    }
+    use crate::local::tests::claimed;
 
     #[test]
     fn places_lead_to_members_and_back() {
         let odd: Mask = (0..64).filter(|ordinal| ordinal % 2 == 1).collect();
         for (from, live) in [(0, Mask::first(128)), (5, Mask::first(1)), (96, odd), (3, Mask::one(127))] {
-            let straw = straw(from, live);
+            let straw = Straw::new(from, claimed(live));
             let here = straw.places();
             assert_eq!(here.iter().next(), Some(from));
             assert_eq!(straw.ordinals(Mask::first(128)).take(here.len()), live.take(here.len()));
