@@ -133,9 +133,9 @@ pub(super) fn unpack<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Erro
 
 /// Endings as stored, sealed together with whose they are. Most are the plain `done`, which says nothing.
 pub(super) fn pack_endings(held: u64, endings: &[Ending]) -> Result<Vec<u8>, Error> {
-    let told = |ending: &'_ Ending| {
-        (ending.members, (ending.outcome != Outcome::done()).then(|| ending.outcome.clone()))
-    };
+    fn told(ending: &Ending) -> (Mask, Option<&Outcome>) {
+        (ending.members, Some(&ending.outcome).filter(|outcome| **outcome != Outcome::done()))
+    }
     let packed = pack(&endings.iter().map(told).collect::<Vec<_>>())?;
     Ok(seal(&[&held.to_be_bytes()], packed))
 }

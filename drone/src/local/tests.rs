@@ -1,4 +1,5 @@
 //! Rows of many blocks: each block goes its own way, also through the file.
+
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
