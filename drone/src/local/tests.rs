@@ -11,7 +11,7 @@ use skep_queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, Former, Local, Parcel, held::sheaves};
+use super::{Config, Former, Local, Parcel, straw::sheaves};
 use crate::{
     fatal::Fatal,
     policy::{Decision, Policy},
