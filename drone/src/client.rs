@@ -6,11 +6,13 @@
 //! | [`Client`] | submitting, calling, waiting |
 //! | [`Error`] | what may come back instead |
 //! | `lane` | how concurrent submits share calls |
+//! | [`Client::spool`] | what becomes of submissions while the queue is away |
 
 mod error;
 mod lane;
 mod pack;
 mod patience;
+mod spooling;
 mod task;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +23,16 @@ use skep_queue::{
     admin::{State, TaskDetail, TaskView},
 };
 
-use self::{lane::Lane, pack::pack, patience::Patience};
+use self::{
+    lane::Lane,
+    pack::pack,
+    patience::Patience,
+    spooling::{Answer, Spooling},
+};
+use crate::spool::{
+    Spool,
+    deliver::{Delivered, Delivery, End},
+};
 pub use error::{Error, Landed, Receipt, Result};
 pub use task::{NewTask, TaskError};
 
@@ -36,6 +47,8 @@ pub enum OnFull {
     Reject,
     /// Try again for so long; then answer the rejection.
     Wait(Duration),
+    /// Keep it in the [spool](Client::spool): it is delivered when there is room.
+    Spool,
 }
 
 /// What to do when the queue cannot be reached.
@@ -47,6 +60,9 @@ pub enum OnDown {
     Fail,
     /// Try again, with the same ids, for so long; then answer that.
     Wait(Duration),
+    /// Keep it in the [spool](Client::spool), under the same ids: it is delivered when the queue is back. Each
+    /// try is bounded by 2 s, and none is made while the last one is a moment ago.
+    Spool,
 }
 
 /// Submits to a backend. Cheap to clone; clones share calls.
@@ -62,13 +78,14 @@ struct Shared {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    spooling: Option<Spooling>,
 }
 
 impl Client {
     /// A client that waits for nothing: see [`on_full`](Self::on_full) and [`on_down`](Self::on_down).
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let shared = Arc::new(Shared { backend, clock, random });
+        let shared = Arc::new(Shared { backend, clock, random, spooling: None });
         Self { lane: Lane::new(shared.clone(), OnDown::Fail), shared, on_full: OnFull::Reject }
     }
 
@@ -86,6 +103,34 @@ impl Client {
         self
     }
 
+    /// With a spool for what the queue does not take; `url` is the backend's, and without its secrets says
+    /// there whose it is. The drones and commands that are to deliver it must name the same backend and file;
+    /// or [`flush`](Self::flush) does it.
+    #[must_use]
+    pub fn spool(mut self, spool: Spool, url: &str) -> Self {
+        let Shared { backend, clock, random, .. } = self.shared.as_ref();
+        let (backend, clock, random) = (backend.clone(), clock.clone(), random.clone());
+        self.shared = Arc::new(Shared { backend, clock, random, spooling: Some(Spooling::new(spool, url)) });
+        self.lane = Lane::new(self.shared.clone(), self.lane.on_down());
+        self
+    }
+
+    /// Brings what is spooled for this backend to it, oldest first, up to about so many tasks.
+    ///
+    /// # Errors
+    /// When there is no spool, or it cannot be used.
+    pub async fn flush(&self, most: usize) -> Result<Delivered> {
+        let Spooling { spool, key, .. } = self.shared.spooling()?;
+        let queue = self.shared.backend.clone();
+        let delivery = Delivery { spool: spool.clone(), key: key.clone(), queue };
+        let done = delivery.some(most).await;
+        let done = done.map_err(|error| skep_queue::Error::Refused(error.to_string()))?;
+        if let End::Down(skep_queue::Error::Unavailable(why)) = &done.end {
+            self.shared.spooling()?.is_down(why, self.shared.clock.as_ref(), self.shared.random.as_ref());
+        }
+        Ok(done)
+    }
+
     /// Submits one task. Concurrent submits travel together; each has its own answer.
     ///
     /// # Errors
@@ -95,6 +140,10 @@ impl Client {
         loop {
             match self.lane.submit(task.clone()).await {
                 Err(Error::Rejected(no)) if no.reason.passes() && patience.wait(no.retry_after).await => {}
+                Err(error @ Error::Rejected(_)) if self.spools(&error) => {
+                    let one = self.keep(std::slice::from_ref(&task), true, error.clone()).await?;
+                    return one.into_iter().next().unwrap_or(Err(error));
+                }
                 answer => return answer,
             }
         }
@@ -119,9 +168,41 @@ impl Client {
             open.into_iter().zip(again).for_each(|(i, answer)| answers[i] = Some(answer));
             match retry_after {
                 Some(after) if patience.wait(after).await => {}
+                Some(_) if self.on_full == OnFull::Spool => break,
                 _ => return Ok(answers.into_iter().flatten().collect()),
             }
         }
+        self.spool_rest(tasks, partial, answers).await
+    }
+
+    /// Spools what found no room; answers all.
+    async fn spool_rest(
+        &self,
+        tasks: &[NewTask],
+        partial: bool,
+        mut answers: Vec<Option<Result<Receipt>>>,
+    ) -> Result<Vec<Result<Receipt>>> {
+        let open: Vec<usize> = (0..tasks.len()).filter(|i| is_open(answers[*i].as_ref())).collect();
+        let why = open.first().and_then(|i| answers[*i].clone()?.err());
+        if let Some(why) = why {
+            let these: Vec<NewTask> = open.iter().map(|i| tasks[*i].clone()).collect();
+            let kept = self.keep(&these, partial, why).await?;
+            open.into_iter().zip(kept).for_each(|(i, answer)| answers[i] = Some(answer));
+        }
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Whether a rejection means the spool.
+    fn spools(&self, error: &Error) -> bool {
+        self.on_full == OnFull::Spool && matches!(error, Error::Rejected(no) if no.reason.passes())
+    }
+
+    /// Spools tasks that the queue has rejected: it has nothing of them, so that their ids may be new.
+    async fn keep(&self, tasks: &[NewTask], partial: bool, why: Error) -> Result<Vec<Result<Receipt>>> {
+        let blocks = pack(tasks, self.shared.clock.as_ref(), self.shared.random.as_ref());
+        let submission = Submission { blocks, partial };
+        let answers: Vec<Answer> = self.shared.spooling()?.keep(&submission, why).await?;
+        Ok(pack::unpack(&submission.blocks, answers))
     }
 
     /// One call. When it is not partial, all its tasks have the same fate.
@@ -139,7 +220,10 @@ impl Client {
     pub async fn call(&self, task: NewTask, timeout: Duration) -> Result<Option<Box<RawValue>>> {
         // Not inside the timeout: a submit that is dropped half-way leaves its outcome unknown.
         let deadline = tokio::time::sleep(timeout);
-        let id = self.submit(task).await?.id;
+        let Receipt { id, landed } = self.submit(task).await?;
+        if landed == Landed::Spooled {
+            return Err(Error::Spooled { id });
+        }
         tokio::pin!(deadline);
         tokio::select! {
             biased;
@@ -188,6 +272,13 @@ impl Client {
     }
 }
 
+impl Shared {
+    fn spooling(&self) -> Result<&Spooling> {
+        let none = || skep_queue::Error::Refused("there is no spool: name one with Client::spool".into());
+        Ok(self.spooling.as_ref().ok_or_else(none)?)
+    }
+}
+
 /// What a task that ended is to its caller.
 ///
 /// # Errors
@@ -213,7 +304,7 @@ fn is_open(answer: Option<&Result<Receipt>>) -> bool {
 impl OnFull {
     const fn time(self) -> Duration {
         match self {
-            Self::Reject => Duration::ZERO,
+            Self::Reject | Self::Spool => Duration::ZERO,
             Self::Wait(time) => time,
         }
     }
@@ -222,7 +313,7 @@ impl OnFull {
 impl OnDown {
     const fn time(self) -> Duration {
         match self {
-            Self::Fail => Duration::ZERO,
+            Self::Fail | Self::Spool => Duration::ZERO,
             Self::Wait(time) => time,
         }
     }

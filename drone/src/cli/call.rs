@@ -29,7 +29,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let like = args.options.task(&args.task_type, &world.local_now())?;
     let task = options::with_payload(&like, args.payload.as_deref())?;
-    let client = args.options.client(world, world.open().await?);
+    let client = args.options.client(world, world.open().await?).await;
     // Before the submit: whoever interrupts what has been accepted is told its id.
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|e| Failed::new(Exit::Failed, e.to_string()))?;

@@ -10,6 +10,7 @@ use skep_queue::{
 use skep_sqlite::Error;
 
 use super::held::{Chain, Held};
+pub(super) use crate::seal::seal;
 
 /// What a held row says of its members, apart from who they are.
 #[derive(Serialize, Deserialize)]
@@ -105,28 +106,9 @@ pub(super) fn unpack_ending(held: u64, members: Mask, bytes: &[u8]) -> Result<En
     Ok(Ending { members, outcome })
 }
 
-/// Bytes behind a sum of them and of what else the row says: SQLite's checks see damage to the structure of
-/// a file, not to what lies in it, and work that is not what was submitted must not run.
-pub(super) fn seal(beside: &[&[u8]], bytes: Vec<u8>) -> Vec<u8> {
-    let mut sealed = sum(beside, &bytes).to_vec();
-    sealed.extend(bytes);
-    sealed
-}
-
 /// The bytes behind the sum, when it is right.
 pub(super) fn unseal<'a>(beside: &[&[u8]], sealed: &'a [u8]) -> Result<&'a [u8], Error> {
-    match sealed.split_at_checked(8) {
-        Some((given, bytes)) if given == sum(beside, bytes) => Ok(bytes),
-        _ => Err(damaged()),
-    }
-}
-
-/// FNV-1a: any one byte that differs gives another sum.
-fn sum(beside: &[&[u8]], bytes: &[u8]) -> [u8; 8] {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let all = beside.iter().copied().chain([bytes]).flatten();
-    all.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(PRIME))
-        .to_be_bytes()
+    crate::seal::unseal(beside, sealed).ok_or_else(damaged)
 }
 
 fn damaged() -> Error {
