@@ -156,7 +156,7 @@ impl Spool {
     /// same ids it is there once.
     ///
     /// # Errors
-    /// When the file cannot be used; then nothing was kept.
+    /// When the file cannot be used. Asked again, under the same ids, nothing is kept twice.
     pub async fn keep(&self, backend: &Key, submission: &Submission) -> Result<Vec<Held>, Error> {
         let each = submission.blocks.chunks(if submission.partial { 1 } else { usize::MAX });
         let now = self.inner.clock.now();
@@ -252,3 +252,6 @@ impl Spool {
         Error { path: self.path().to_owned(), why }
     }
 }
+
+#[cfg(test)]
+mod tests;

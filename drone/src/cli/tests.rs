@@ -4,6 +4,7 @@ mod bulk;
 mod call;
 mod hostile;
 mod queue;
+mod spool;
 mod submit;
 mod task;
 

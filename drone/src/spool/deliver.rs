@@ -2,21 +2,31 @@
 //! arrived before all is answered as existing. What finds no room waits, and so does what is behind it in
 //! its queue; what the queue refuses for good is kept, and stands in nobody's way.
 
-use std::{collections::HashMap, fs::File, sync::Arc, time::Duration};
-
-use skep_queue::{
-    Block, BlockId, Due, Error as QueueError, Payloads, Queue, QueueName, Reason, Rejection, Submission,
-    Submitted, TaskType,
+use std::{
+    collections::HashMap,
+    fs::{File, TryLockError},
+    sync::Arc,
+    time::Duration,
 };
+
+use skep_queue::{Block, Due, Error as QueueError, Queue, QueueName, Rejection, Submission, TaskType};
 use skep_sqlite::Error as DbError;
+
+mod judge;
+
+use judge::refuse;
 
 use super::{
     Error, Fate, Key, Pace, Row, Spool, Verdict,
     open::{beside, open_lock},
 };
 
-/// How long one call may take: what comes of it later is answered as existing.
-const CALL: Duration = Duration::from_secs(10);
+/// How long one call may take, of a submitter that comes by, and else. What comes of it later is answered as
+/// existing.
+const CALLS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+
+/// How often, and how far apart, a turn is tried for.
+const TURN: (u32, Duration) = (20, Duration::from_millis(50));
 
 /// From a spool to one backend.
 #[derive(Clone)]
@@ -58,6 +68,7 @@ pub enum End {
 /// One round: holds the turn, and what it met.
 struct Round<'a> {
     delivery: &'a Delivery,
+    patience: Duration,
     after: i64,
     blocked: HashMap<(QueueName, Option<TaskType>), Rejection>,
     /// A call was refused for what is in it: row by row, to find out for which.
@@ -88,12 +99,13 @@ impl Delivery {
         if !self.spool.exists() {
             return Ok(done);
         }
-        let Some(turn) = self.turn()? else {
+        let Some(turn) = self.turn(pace.is_some()).await? else {
             done.end = End::Taken;
             return Ok(done);
         };
+        let (patience, blocked) = (CALLS[usize::from(pace.is_some())], HashMap::new());
         let mut round =
-            Round { delivery: self, after: 0, blocked: HashMap::new(), alone: false, done, _turn: turn };
+            Round { delivery: self, patience, after: 0, blocked, alone: false, done, _turn: turn };
         loop {
             let room = most.saturating_sub(round.done.tasks);
             if room == 0 {
@@ -113,13 +125,17 @@ impl Delivery {
     }
 
     /// One process at a time, so that the order and the pace are kept; it ends with the process.
-    fn turn(&self) -> Result<Option<File>, Error> {
+    /// Who is patient waits for one that only looks.
+    async fn turn(&self, patient: bool) -> Result<Option<File>, Error> {
         let lock = open_lock(&beside(self.spool.path(), ".deliver-lock")).map_err(|why| self.wrong(why))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(lock)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(e)) => Err(self.wrong(DbError::Io(e.to_string()))),
+        for _ in 0..if patient { TURN.0 } else { 1 } {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Some(lock)),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(TURN.1).await,
+                Err(TryLockError::Error(e)) => return Err(self.wrong(DbError::Io(e.to_string()))),
+            }
         }
+        Ok(None)
     }
 
     fn wrong(&self, why: DbError) -> Error {
@@ -134,10 +150,7 @@ impl Round<'_> {
     async fn call(&mut self, most: usize) -> Result<Option<usize>, Error> {
         let Delivery { spool, key, queue } = self.delivery;
         let blocked = self.blocked.keys().cloned().collect();
-        let mut rows = spool.batch(key, self.after, most, blocked).await?;
-        if self.alone {
-            rows.truncate(1);
-        }
+        let rows = spool.batch(key, self.after, most, blocked).await?;
         let Some(last) = rows.last().map(|row| row.seq) else {
             self.done.end = self.blocked.values().next().map_or(End::Empty, |no| End::Full(no.clone()));
             return Ok(None);
@@ -151,8 +164,8 @@ impl Round<'_> {
         if !blocks.is_empty() {
             let partial = rows.iter().all(|row| row.partial);
             let called = queue.submit(Submission { blocks: blocks.clone(), partial });
-            let answered = tokio::time::timeout(CALL, called).await;
-            match answered.unwrap_or_else(|_| Err(slow())) {
+            let answered = tokio::time::timeout(self.patience, called).await;
+            match answered.unwrap_or_else(|_| Err(slow(self.patience))) {
                 Ok(answers) => verdicts.extend(self.judge(&rows, &blocks, answers)),
                 Err(QueueError::Refused(_)) if rows.len() > 1 => {
                     self.alone = true;
@@ -198,129 +211,8 @@ impl Round<'_> {
         let of_type = (block.queue.clone(), Some(block.task_type.clone()));
         self.blocked.contains_key(&of_type) || self.blocked.contains_key(&(block.queue.clone(), None))
     }
-
-    fn judge(&mut self, rows: &[Row], blocks: &[Block], answers: Vec<Submitted>) -> Vec<Verdict> {
-        let mut answers = blocks.iter().zip(answers);
-        let mut verdicts = Vec::new();
-        for row in rows {
-            let own: Vec<_> = answers.by_ref().take(row.blocks.iter().flatten().count()).collect();
-            // As they were kept, not as they were sent.
-            let kept = row.blocks.iter().flatten().zip(own.into_iter().map(|(_, answer)| answer)).collect();
-            verdicts.push(if row.partial { self.apart(row.seq, kept) } else { self.whole(row, kept) });
-        }
-        verdicts
-    }
-
-    /// A row that goes as a whole, or not at all.
-    fn whole(&mut self, row: &Row, answers: Vec<(&Block, Submitted)>) -> Verdict {
-        let tasks = |blocks: &mut dyn Iterator<Item = &Block>| {
-            blocks.map(|block| block.payloads.len()).sum::<usize>()
-        };
-        for (block, answer) in &answers {
-            match answer {
-                Submitted::Conflict { holder } => {
-                    self.done.refused += 1;
-                    return refuse(row, conflict(holder));
-                }
-                // A conflict elsewhere is its cause, and says more.
-                Submitted::Rejected(no)
-                    if answers.iter().all(|(_, other)| !matches!(other, Submitted::Conflict { .. })) =>
-                {
-                    let counted = |other: &&Block| {
-                        other.queue == block.queue
-                            && (no.reason != Reason::TypeFull || other.task_type == block.task_type)
-                    };
-                    let at_once = tasks(&mut answers.iter().map(|(block, _)| *block).filter(|b| counted(&b)));
-                    let never = matches!(no.reason, Reason::QueueFull | Reason::TypeFull)
-                        && no.limit > 0
-                        && at_once as u64 > no.limit;
-                    if never || !no.reason.passes() {
-                        self.done.refused += 1;
-                        let why = if never {
-                            format!("{no}: {at_once} tasks at once never fit")
-                        } else {
-                            no.to_string()
-                        };
-                        return refuse(row, why);
-                    }
-                    self.block(block, no);
-                    return Verdict { seq: row.seq, fate: waits(None, no), refused: Vec::new() };
-                }
-                _ => {}
-            }
-        }
-        self.done.tasks += tasks(&mut answers.iter().map(|(block, _)| *block));
-        Verdict { seq: row.seq, fate: Fate::Gone, refused: Vec::new() }
-    }
-
-    /// A row whose blocks, and members, each go as they can.
-    fn apart(&mut self, seq: i64, answers: Vec<(&Block, Submitted)>) -> Verdict {
-        let (mut left, mut refused, mut why, mut changed) = (Vec::new(), Vec::new(), None, false);
-        for (block, answer) in answers {
-            let n = block.payloads.len();
-            match answer {
-                Submitted::Accepted | Submitted::Existing | Submitted::Skipped { .. } => {
-                    self.done.tasks += n;
-                    changed = true;
-                }
-                Submitted::Partly { accepted, rejection } => {
-                    self.done.tasks += accepted;
-                    left.extend(singles(block, accepted));
-                    changed = true;
-                    self.block(block, &rejection);
-                    why = Some(rejection);
-                }
-                Submitted::Rejected(no) if no.reason.passes() => {
-                    left.push(block.clone());
-                    self.block(block, &no);
-                    why = Some(no);
-                }
-                // One bad member spoils its block, but strangers must not suffer for it.
-                Submitted::Rejected(no) if n > 1 => {
-                    left.extend(singles(block, 0));
-                    changed = true;
-                    why.get_or_insert(no);
-                }
-                Submitted::Rejected(no) => refused.push((block.clone(), no.to_string())),
-                Submitted::Conflict { holder } => refused.push((block.clone(), conflict(&holder))),
-            }
-        }
-        self.done.refused += refused.len();
-        let fate = match why {
-            None => Fate::Gone,
-            Some(no) => waits((changed || !refused.is_empty()).then_some(left), &no),
-        };
-        Verdict { seq, fate, refused }
-    }
-
-    /// What is behind it must wait, too.
-    fn block(&mut self, block: &Block, no: &Rejection) {
-        let of_type = matches!(no.reason, Reason::TypeFull | Reason::KeyFull | Reason::NoWorker);
-        self.blocked.insert((block.queue.clone(), of_type.then(|| block.task_type.clone())), no.clone());
-    }
 }
 
-/// The members of a block from `first` on, each in a block of its own, under the id it has had all along.
-fn singles(block: &Block, first: usize) -> impl Iterator<Item = Block> {
-    block.mask().iter().skip(first).map(move |ordinal| Block {
-        id: BlockId(block.id.task(ordinal).0),
-        payloads: Payloads::new(&[block.payloads.get(ordinal)]),
-        ..block.clone()
-    })
-}
-
-fn refuse(row: &Row, why: String) -> Verdict {
-    Verdict { seq: row.seq, fate: Fate::Refused { why }, refused: Vec::new() }
-}
-
-fn waits(left: Option<Vec<Block>>, no: &Rejection) -> Fate {
-    Fate::Waits { left, why: no.to_string() }
-}
-
-fn conflict(holder: &skep_queue::TaskId) -> String {
-    format!("conflict: task {holder} has this id or unique key")
-}
-
-fn slow() -> QueueError {
-    QueueError::Unavailable(format!("no answer within {} s", CALL.as_secs()))
+fn slow(patience: Duration) -> QueueError {
+    QueueError::Unavailable(format!("no answer within {} s", patience.as_secs()))
 }

@@ -48,6 +48,13 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+impl Opened {
+    pub(super) async fn close(self) {
+        self.db.close().await;
+    }
+}
+
 // === impl Spool ===
 
 impl Spool {
@@ -78,7 +85,13 @@ impl Spool {
         F: FnMut(&Connection) -> Result<T, DbError> + Send + 'static,
     {
         let Some(db) = self.db(false).await? else { return Ok(None) };
-        db.read(work).await.map(Some).map_err(|why| self.wrong(why))
+        let done = db.read(work).await;
+        drop(db);
+        if let Err(DbError::Corrupt(why)) = &done {
+            // For the next one.
+            self.replace(why).await?;
+        }
+        done.map(Some).map_err(|why| self.wrong(why))
     }
 
     /// The database; none when there is no file and none is to be made.

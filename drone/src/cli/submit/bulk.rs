@@ -45,7 +45,13 @@ impl<'a> Bulk<'a> {
         spool::note_damage(&self.world.spool(), self.world);
         if let Some(why) = self.tally.why.take() {
             let refused = format!("{} refused, and what followed was not tried", self.tally.refused);
-            let rest = if self.partial { &refused } else { "nothing of its call was submitted" };
+            let unknown =
+                matches!(&why, Error::SpoolFull { why, .. } if !matches!(**why, Error::Rejected(_)));
+            let rest = match self.partial {
+                _ if unknown => "whether its call was submitted is not known",
+                true => &refused,
+                false => "nothing of its call was submitted",
+            };
             return Err(self.told(why.into(), rest));
         }
         if self.world.out.form() == Form::Table {
@@ -74,6 +80,7 @@ impl<'a> Bulk<'a> {
         match &self.tally.why {
             None => false,
             Some(Error::Rejected(no)) if self.partial => no.reason.passes(),
+            Some(Error::SpoolFull { .. } | Error::Spool { .. }) => true,
             Some(_) => !self.partial,
         }
     }
