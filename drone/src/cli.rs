@@ -172,7 +172,8 @@ impl World {
     }
 
     fn spool_path(&self) -> PathBuf {
-        self.common.spool.clone().unwrap_or_else(|| default_path(|name| env::var_os(name)))
+        let said = self.common.spool.clone().filter(|path| !path.as_os_str().is_empty());
+        said.unwrap_or_else(|| default_path(|name| env::var_os(name)))
     }
 
     /// Standard input, once.

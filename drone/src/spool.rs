@@ -166,7 +166,7 @@ impl Spool {
         let mut held = Vec::new();
         for _ in 0..2 {
             let rows = Arc::clone(&rows);
-            held = self.write(move |c| rows.iter().map(|row| row.keep(c)).collect()).await?;
+            held = self.write(move |c| file::keep(c, &rows)).await?;
             if self.is_current().await {
                 break;
             }

@@ -1,5 +1,6 @@
 //! The spool as users have it: the binary, over a queue whose folder is not there yet, or whose lock somebody
 //! holds; and what kill -9, a second process and a full disk do to it.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod stranger_place;
 
@@ -47,7 +48,7 @@ fn assert_sound(path: &Path) {
 #[test]
 fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     let place = Place::with(
-        "[drone]\nname = \"d\"\n[[queue]]\nurl = \"sqlite:away/skep.db\"\n[spool]\npath = \"spool.db\"\n[workers.t]\nrun.process = [\"python3\", \"w.py\"]\n",
+        "[drone]\nname = \"d\"\n[[queue]]\nurl = \"sqlite:away/skep.db\"\n[spool]\npath = \"spool.db\"\nmax_tasks = 5\n[workers.t]\nrun.process = [\"python3\", \"w.py\"]\n",
         "for m in runs():\n    note(str(m[\"payload\"]))\n    done(m, m[\"payload\"])\n",
     );
     let said = place.skep(&submit(&["t", "1"]));
@@ -65,6 +66,12 @@ fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     // The drone starts without its queue, too.
     let drone = place.drone("log", &[]);
     place.wait_for("the drone to notice", || place.read("log").contains("the queue cannot be reached"));
+    place.write("four.json", r#"[{"task": "t"}, {"task": "t"}, {"task": "t"}, {"task": "t"}]"#);
+    let full = place.skep(&submit(&["--file", "four.json"]));
+    assert!(
+        full.code == Some(6) && full.talk.contains("spool_full: 2 of 5 tasks"),
+        "the file says so: {full:?}"
+    );
     comes_back(&place);
     place.wait_for("both to have run", || place.read("journal").lines().count() == 2);
     let result = place.ok(&[&AWAY[..], &["result", &id, "--wait", "--timeout", "20s"]].concat());

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use skep_queue::{Block, QueueName, TaskType, Timestamp};
 use skep_sqlite::{Connection, Error, OptionalExtension, params};
 
-use super::{Full, Held, Key, look::bounds};
+use super::{Bounds, Full, Held, Key, look::bounds};
 use crate::seal::{seal, unseal};
 
 /// About the most bytes of one call.
@@ -68,7 +68,7 @@ impl NewRow {
     }
 
     /// Stores it, once, if there is room.
-    pub(super) fn keep(&self, connection: &Connection) -> Result<Held, Error> {
+    fn keep(&self, connection: &Connection, room: &mut Room) -> Result<Held, Error> {
         let Some(first) = self.blocks.first() else { return Ok(Held::Kept) };
         let sql = "select seq from spooled where backend = ?1 and id = ?2";
         let known = connection
@@ -82,24 +82,11 @@ impl NewRow {
             });
             return Ok(if same { Held::Kept } else { Held::Conflict { holder: first.id.task(0) } });
         }
-        if let Some(full) = self.full(connection)? {
+        if let Err(full) = room.take(tasks_of(&self.blocks), self.body.len() as u64) {
             return Ok(Held::Full(full));
         }
         self.insert(connection, None)?;
         Ok(Held::Kept)
-    }
-
-    /// The bound that it would exceed.
-    fn full(&self, connection: &Connection) -> Result<Option<Full>, Error> {
-        let bounds = bounds(connection)?;
-        let sql = "select coalesce(sum(tasks), 0), coalesce(sum(bytes), 0) from spooled";
-        let (tasks, bytes) = connection.prepare_cached(sql)?.query_row([], |row| {
-            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
-        })?;
-        let over =
-            |depth, more: u64, limit, unit| (depth + more > limit).then_some(Full { depth, limit, unit });
-        let many = over(tasks, tasks_of(&self.blocks), bounds.tasks, "tasks");
-        Ok(many.or_else(|| over(bytes, self.body.len() as u64, bounds.bytes, "bytes")))
     }
 
     fn insert(&self, connection: &Connection, refusal: Option<&str>) -> Result<(), Error> {
@@ -122,6 +109,40 @@ impl NewRow {
         if new > 0 {
             put_body(connection, connection.last_insert_rowid(), &self.backend, self.body.clone())?;
         }
+        Ok(())
+    }
+}
+
+/// Stores submissions, each as far as there is room.
+pub(super) fn keep(connection: &Connection, rows: &[NewRow]) -> Result<Vec<Held>, Error> {
+    let mut room = Room::of(connection)?;
+    rows.iter().map(|row| row.keep(connection, &mut room)).collect()
+}
+
+/// What there is, and what there may be.
+struct Room {
+    tasks: u64,
+    bytes: u64,
+    bounds: Bounds,
+}
+
+impl Room {
+    fn of(connection: &Connection) -> Result<Self, Error> {
+        let sql = "select coalesce(sum(tasks), 0), coalesce(sum(bytes), 0) from spooled";
+        let number = |n: i64| n.cast_unsigned();
+        let sums = connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Self { tasks: number(sums.0), bytes: number(sums.1), bounds: bounds(connection)? })
+    }
+
+    /// Takes room, or answers the bound that would be exceeded.
+    fn take(&mut self, tasks: u64, bytes: u64) -> Result<(), Full> {
+        let over = |depth, more: u64, limit, unit| match depth + more > limit {
+            true => Err(Full { depth, limit, unit }),
+            false => Ok(()),
+        };
+        over(self.tasks, tasks, self.bounds.tasks, "tasks")?;
+        over(self.bytes, bytes, self.bounds.bytes, "bytes")?;
+        (self.tasks, self.bytes) = (self.tasks + tasks, self.bytes + bytes);
         Ok(())
     }
 }
