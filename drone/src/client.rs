@@ -23,16 +23,7 @@ use skep_queue::{
     admin::{State, TaskDetail, TaskView},
 };
 
-use self::{
-    lane::Lane,
-    pack::pack,
-    patience::Patience,
-    spooling::{Answer, Spooling},
-};
-use crate::spool::{
-    Spool,
-    deliver::{Delivered, Delivery, End},
-};
+use self::{lane::Lane, pack::pack, patience::Patience, spooling::Spooling};
 pub use error::{Error, Landed, Receipt, Result};
 pub use task::{NewTask, TaskError};
 
@@ -103,34 +94,6 @@ impl Client {
         self
     }
 
-    /// With a spool for what the queue does not take; `url` is the backend's, and without its secrets says
-    /// there whose it is. The drones and commands that are to deliver it must name the same backend and file;
-    /// or [`flush`](Self::flush) does it.
-    #[must_use]
-    pub fn spool(mut self, spool: Spool, url: &str) -> Self {
-        let Shared { backend, clock, random, .. } = self.shared.as_ref();
-        let (backend, clock, random) = (backend.clone(), clock.clone(), random.clone());
-        self.shared = Arc::new(Shared { backend, clock, random, spooling: Some(Spooling::new(spool, url)) });
-        self.lane = Lane::new(self.shared.clone(), self.lane.on_down());
-        self
-    }
-
-    /// Brings what is spooled for this backend to it, oldest first, up to about so many tasks.
-    ///
-    /// # Errors
-    /// When there is no spool, or it cannot be used.
-    pub async fn flush(&self, most: usize) -> Result<Delivered> {
-        let Spooling { spool, key, .. } = self.shared.spooling()?;
-        let queue = self.shared.backend.clone();
-        let delivery = Delivery { spool: spool.clone(), key: key.clone(), queue };
-        let done = delivery.some(most).await;
-        let done = done.map_err(|error| skep_queue::Error::Refused(error.to_string()))?;
-        if let End::Down(skep_queue::Error::Unavailable(why)) = &done.end {
-            self.shared.spooling()?.is_down(why, self.shared.clock.as_ref(), self.shared.random.as_ref());
-        }
-        Ok(done)
-    }
-
     /// Submits one task. Concurrent submits travel together; each has its own answer.
     ///
     /// # Errors
@@ -173,36 +136,6 @@ impl Client {
             }
         }
         self.spool_rest(tasks, partial, answers).await
-    }
-
-    /// Spools what found no room; answers all.
-    async fn spool_rest(
-        &self,
-        tasks: &[NewTask],
-        partial: bool,
-        mut answers: Vec<Option<Result<Receipt>>>,
-    ) -> Result<Vec<Result<Receipt>>> {
-        let open: Vec<usize> = (0..tasks.len()).filter(|i| is_open(answers[*i].as_ref())).collect();
-        let why = open.first().and_then(|i| answers[*i].clone()?.err());
-        if let Some(why) = why {
-            let these: Vec<NewTask> = open.iter().map(|i| tasks[*i].clone()).collect();
-            let kept = self.keep(&these, partial, why).await?;
-            open.into_iter().zip(kept).for_each(|(i, answer)| answers[i] = Some(answer));
-        }
-        Ok(answers.into_iter().flatten().collect())
-    }
-
-    /// Whether a rejection means the spool.
-    fn spools(&self, error: &Error) -> bool {
-        self.on_full == OnFull::Spool && matches!(error, Error::Rejected(no) if no.reason.passes())
-    }
-
-    /// Spools tasks that the queue has rejected: it has nothing of them, so that their ids may be new.
-    async fn keep(&self, tasks: &[NewTask], partial: bool, why: Error) -> Result<Vec<Result<Receipt>>> {
-        let blocks = pack(tasks, self.shared.clock.as_ref(), self.shared.random.as_ref());
-        let submission = Submission { blocks, partial };
-        let answers: Vec<Answer> = self.shared.spooling()?.keep(&submission, why).await?;
-        Ok(pack::unpack(&submission.blocks, answers))
     }
 
     /// One call. When it is not partial, all its tasks have the same fate.
@@ -269,13 +202,6 @@ impl Client {
                 answer => return Ok(answer?),
             }
         }
-    }
-}
-
-impl Shared {
-    fn spooling(&self) -> Result<&Spooling> {
-        let none = || skep_queue::Error::Refused("there is no spool: name one with Client::spool".into());
-        Ok(self.spooling.as_ref().ok_or_else(none)?)
     }
 }
 

@@ -83,6 +83,35 @@ fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     assert_eq!(place.read("journal").lines().count(), 2, "nothing is run again");
 }
 
+/// It has work on its own file, and its queue is away from the start.
+#[test]
+fn a_drone_starts_without_its_queue_and_runs_what_it_holds() {
+    let place = Place::with(
+        "[drone]\nname = \"d\"\n[[queue]]\nurl = \"sqlite:away/skep.db\"\n[workers.t]\nrun.process = [\"python3\", \"w.py\"]\n",
+        "for m in runs():\n    note(\"begin\")\n    time.sleep(0.2)\n    note(str(m[\"payload\"]))\n    done(m)\n",
+    );
+    comes_back(&place);
+    place.write("ten.json", "[".to_owned() + &[r#"{"task": "t", "payload": 7}"#; 10].join(",") + "]");
+    place.ok(&[&AWAY[..], &["submit", "--file", "ten.json"]].concat());
+    let drone = place.drone("first", &[]);
+    place.wait_for("it to have begun", || place.read("journal").contains('7'));
+    drone.kill();
+    let done = || place.read("journal").lines().filter(|line| *line == "7").count();
+    let before = done();
+    assert!(before < 9, "it holds work: {before} of 10 are done");
+    fs::rename(place.path("away"), place.path("gone")).unwrap();
+    let drone = place.drone("second", &[]);
+    // One was cut short, and waits for its next attempt, which the queue gives it.
+    place.wait_for("what it holds to have run", || done() >= 9);
+    assert!(place.read("second").contains("the queue cannot be reached"), "{}", place.read("second"));
+    fs::rename(place.path("gone"), place.path("away")).unwrap();
+    let open =
+        || place.ok(&[&AWAY[..], &["task", "list", "-q", "state:available,claimed,scheduled"]].concat());
+    place.wait_for("all to be reported", || open().is_empty());
+    assert_eq!(drone.drain(), Some(0));
+    assert!([10, 11].contains(&done()), "only what ran when it was killed may run again: {}", done());
+}
+
 /// A process that stands still with the queue's lock makes the queue one that hangs.
 #[test]
 fn a_queue_that_hangs_is_out_of_reach_after_a_moment() {

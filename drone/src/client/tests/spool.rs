@@ -4,7 +4,7 @@ use skep_queue::{Clock, QueueName};
 use tempfile::TempDir;
 
 use super::*;
-use crate::spool::{Bounds, Config};
+use crate::spool::{Bounds, Config, Spool, deliver::End};
 
 struct Place {
     _folder: TempDir,
