@@ -8,6 +8,9 @@ pub const SQLITE: &[&str] = &[include_str!("../sqlite/0001_queue.sql")];
 /// The drone's local queue.
 pub const LOCAL: &[&str] = &[include_str!("../local/0001_local.sql")];
 
+/// A submitter's spool.
+pub const SPOOL: &[&str] = &[include_str!("../spool/0001_spool.sql")];
+
 /// `PRAGMA application_id` of an embedded queue: "skpq".
 pub const SQLITE_APPLICATION: i32 = 0x736b_7071;
 
@@ -19,3 +22,6 @@ pub const POSTGRES: &[&str] = &[include_str!("../postgres/0001_tables.sql")];
 
 /// Its functions, each in a file of its own that replaces it whole, in an order in which none is missed.
 pub const POSTGRES_FUNCTIONS: &[&str] = &[include_str!("../postgres/functions/now.sql")];
+
+/// `PRAGMA application_id` of a spool: "skps".
+pub const SPOOL_APPLICATION: i32 = 0x736b_7073;

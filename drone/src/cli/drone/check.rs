@@ -1,6 +1,6 @@
 //! `skep drone check`
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde_json::json;
 
@@ -8,8 +8,11 @@ use super::FileArgs;
 use crate::{
     backend::absent_file,
     cli::{Exit, Failed, Form, World},
-    config::{Config, Loaded, WorkerConfig, open},
+    config::{Config, Loaded, QueueConfig, WorkerConfig, open},
 };
+
+/// How long a queue has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,9 +32,9 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
             world.out.talk(format!("note: {} is not there yet: the first run makes it", path.display()));
             continue;
         }
-        if let Err(error) = open(std::slice::from_ref(queue), &world.backends).await {
+        if let Err(why) = answers(queue, world).await {
             unreachable = true;
-            problems.push(error.to_string());
+            problems.push(why);
         }
     }
     match world.out.form() {
@@ -44,6 +47,18 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
         // Only the backend: the configuration itself may be right.
         (1, true) => Err(Failed::new(Exit::Unreachable, problems.join("\n"))),
         _ => Err(Failed::new(Exit::Usage, problems.join("\n"))),
+    }
+}
+
+/// Opens a queue and asks it something: a backend that is out of reach opens all the same.
+async fn answers(queue: &QueueConfig, world: &World) -> Result<(), String> {
+    let opened =
+        open(std::slice::from_ref(queue), &world.backends).await.map_err(|error| error.to_string())?;
+    let Some(backend) = opened.first() else { return Ok(()) };
+    let told = |why: String| format!("{}: {}", queue.url, queue.url.redact(&why));
+    match tokio::time::timeout(PATIENCE, backend.queues()).await {
+        Ok(answer) => answer.map(drop).map_err(|error| told(error.to_string())),
+        Err(_) => Err(told(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 
