@@ -18,4 +18,22 @@ pub const LOCAL_APPLICATION: i32 = 0x736b_706c;
 pub const POSTGRES: &[&str] = &[include_str!("../postgres/0001_tables.sql")];
 
 /// Its functions, each in a file of its own that replaces it whole, in an order in which none is missed.
-pub const POSTGRES_FUNCTIONS: &[&str] = &[include_str!("../postgres/functions/now.sql")];
+pub const POSTGRES_FUNCTIONS: &[&str] = &[
+    include_str!("../postgres/functions/now.sql"),
+    include_str!("../postgres/functions/fit.sql"),
+    include_str!("../postgres/functions/lowest.sql"),
+    include_str!("../postgres/functions/promote.sql"),
+    include_str!("../postgres/functions/split_part.sql"),
+    include_str!("../postgres/functions/event.sql"),
+    include_str!("../postgres/functions/le4.sql"),
+    include_str!("../postgres/functions/packed_one.sql"),
+    include_str!("../postgres/functions/unpacked.sql"),
+    include_str!("../postgres/functions/task_id.sql"),
+    include_str!("../postgres/functions/derived.sql"),
+    include_str!("../postgres/functions/postbacks.sql"),
+    include_str!("../postgres/functions/forget.sql"),
+    include_str!("../postgres/functions/leave_part.sql"),
+    include_str!("../postgres/functions/end_part.sql"),
+    include_str!("../postgres/functions/worker_of.sql"),
+    include_str!("../postgres/functions/conclude.sql"),
+];
