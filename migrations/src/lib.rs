@@ -36,4 +36,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/end_part.sql"),
     include_str!("../postgres/functions/worker_of.sql"),
     include_str!("../postgres/functions/conclude.sql"),
+    include_str!("../postgres/functions/know.sql"),
+    include_str!("../postgres/functions/pick.sql"),
+    include_str!("../postgres/functions/pump.sql"),
 ];
