@@ -7,6 +7,7 @@
 mod admin;
 mod beat;
 mod bell;
+mod endings;
 mod error;
 mod pump;
 mod queue;
