@@ -9,6 +9,7 @@ mod admin;
 mod beat;
 mod bell;
 mod doctor;
+mod endings;
 mod error;
 mod line;
 pub mod operate;
@@ -18,6 +19,9 @@ pub mod schema;
 mod settle;
 mod store;
 mod submit;
+mod view;
+mod walk;
+mod wire;
 
 pub use error::Error;
 pub use queue::PgQueue;
