@@ -17,6 +17,8 @@ mod settle;
 mod store;
 mod submit;
 mod view;
+mod walk;
+mod wire;
 
 pub use error::Error;
 pub use queue::PgQueue;
