@@ -4,16 +4,24 @@
 //! functions: it turns batches into arrays, and rows into answers.
 #![forbid(unsafe_code)]
 
+mod address;
 mod admin;
 mod beat;
 mod bell;
+mod doctor;
+mod endings;
 mod error;
+mod line;
+pub mod operate;
 mod pump;
 mod queue;
 pub mod schema;
 mod settle;
 mod store;
 mod submit;
+mod view;
+mod walk;
+mod wire;
 
 pub use error::Error;
 pub use queue::PgQueue;

@@ -32,9 +32,9 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
             world.out.talk(format!("note: {} is not there yet: the first run makes it", path.display()));
             continue;
         }
-        if let Err(why) = answers(queue, world).await {
+        if let Err(error) = answers(queue, &config.name, world).await {
             unreachable = true;
-            problems.push(why);
+            problems.push(error);
         }
     }
     match world.out.form() {
@@ -51,9 +51,9 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
 }
 
 /// Opens a queue and asks it something: a backend that is out of reach opens all the same.
-async fn answers(queue: &QueueConfig, world: &World) -> Result<(), String> {
-    let opened =
-        open(std::slice::from_ref(queue), &world.backends).await.map_err(|error| error.to_string())?;
+async fn answers(queue: &QueueConfig, drone: &str, world: &World) -> Result<(), String> {
+    let opened = open(std::slice::from_ref(queue), drone, &world.backends).await;
+    let opened = opened.map_err(|error| error.to_string())?;
     let Some(backend) = opened.first() else { return Ok(()) };
     let told = |why: String| format!("{}: {}", queue.url, queue.url.redact(&why));
     match tokio::time::timeout(PATIENCE, backend.queues()).await {
