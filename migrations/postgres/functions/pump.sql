@@ -21,6 +21,7 @@ as $$
 declare
   v_now timestamptz := skep.now();
   v_lane int;
+  v_lanes int[] := '{}';
   v_room int;
   v_limit int;
   v_below smallint;
@@ -52,7 +53,8 @@ begin
   for v_i in 1 .. coalesce(cardinality(p_types), 0) loop
     select l.id into v_lane from queues q join lanes l on l.queue = q.id
     where q.name = p_queue and l.task_type = p_types[v_i] and not q.paused and not l.paused;
-    continue when not found;
+    v_lanes := v_lanes || v_lane;
+    continue when v_lane is null;
     v_room := p_rooms[v_i];
     -- What is more urgent than the place, what follows it, and everything.
     for v_walk in case when p_priorities[v_i] is null then 3 else 1 end .. 3 loop
@@ -83,9 +85,8 @@ begin
   select p_claim, p_drone, q.id, v_now, v_n, array(select t.block from tasks t where t.ctid = any(v_tids))
   from queues q where q.name = p_queue;
   return query
-    select t.block, t.live, q.name, l.task_type, t.priority, t.attempts, t.losses, t.interruptions, t.fence,
-      t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
+    select t.block, t.live, p_queue, p_types[array_position(v_lanes, t.lane)], t.priority, t.attempts, t.losses,
+      t.interruptions, t.fence, t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
       coalesce(t.body, (select b.body from bodies b where b.block = t.block))
-    from tasks t join lanes l on l.id = t.lane join queues q on q.id = l.queue
-    where t.ctid = any(v_tids);
+    from tasks t where t.ctid = any(v_tids);
 end $$;
