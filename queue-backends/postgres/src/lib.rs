@@ -11,6 +11,7 @@ mod bell;
 mod endings;
 mod error;
 mod line;
+mod options;
 mod pump;
 mod queue;
 pub mod schema;
