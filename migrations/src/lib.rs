@@ -136,7 +136,6 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/let_in.sql"),
     include_str!("../postgres/functions/submit_blocks.sql"),
     include_str!("../postgres/functions/bear.sql"),
-    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/new_id.sql"),
     include_str!("../postgres/functions/options_of.sql"),
     include_str!("../postgres/functions/odd_option.sql"),
@@ -149,6 +148,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/try_submit.sql"),
     include_str!("../postgres/functions/submit_many.sql"),
     include_str!("../postgres/functions/submit_row.sql"),
+    include_str!("../postgres/functions/schema_version.sql"),
 ];
 
 /// `PRAGMA application_id` of a spool: "skps".
