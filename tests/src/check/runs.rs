@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use skep_queue::{Cause, TaskId};
+use skep_queue::{Cause, ClaimId, TaskId};
 
 use super::{History, Record, Verdict, charges};
 use crate::journal::{self, Entry, Run};
@@ -37,7 +37,8 @@ impl History {
 
 pub(super) fn check(history: &History, verdict: &mut Verdict) {
     let claims: HashSet<(TaskId, u32)> = history.entries.iter().filter_map(claimed).collect();
-    let taken = taken(history);
+    let seen = seen(history);
+    let nothing = Seen::default();
     let records: HashMap<TaskId, &Record> = history.tasks.iter().map(|task| (task.id, task)).collect();
     for (id, runs) in history.runs() {
         verdict.runs += runs.len();
@@ -52,32 +53,55 @@ pub(super) fn check(history: &History, verdict: &mut Verdict) {
             verdict.broken("I5", format!("two runs of one claim: {pair:?}"));
         }
         match records.get(&id) {
-            Some(record) => {
-                explain(history, record, &runs, taken.get(&id).map_or(&[], Vec::as_slice), verdict)
-            }
+            Some(record) => explain(history, record, &runs, seen.get(&id).unwrap_or(&nothing), verdict),
             None => verdict.broken("I2", format!("{id} ran, and is not there")),
         }
     }
     completions(history, verdict);
 }
 
-/// When settles of each task were asked that the queue took.
-fn taken(history: &History) -> HashMap<TaskId, Vec<u64>> {
-    let mut taken: HashMap<TaskId, Vec<u64>> = HashMap::new();
-    for entry in &history.entries {
-        if let Entry::Settled(settled) = entry
-            && settled.verdict == journal::Verdict::Accepted
-        {
-            taken.entry(settled.task).or_default().push(settled.asked);
-        }
-    }
-    taken
+/// What the queue was seen to do with a task.
+#[derive(Debug, Default)]
+struct Seen {
+    /// When settles were asked that it took.
+    taken: Vec<u64>,
+    /// Claims that it granted, in the order of the journal: fence, and when. Asked for again, a claim is
+    /// granted again; what counts is the first time.
+    granted: Vec<(ClaimId, u32, u64)>,
 }
 
-/// Whether a power cut alone explains a second run: the first was under way, or its outcome not yet promised.
-fn undone(history: &History, run: &Run, next: &Run, taken: &[u64]) -> bool {
-    let unreported = |cut: u64| !taken.iter().any(|asked| run.at <= *asked && *asked < cut);
-    history.cuts.iter().any(|&cut| run.at < cut && cut <= next.at && unreported(cut))
+fn seen(history: &History) -> HashMap<TaskId, Seen> {
+    let mut all: HashMap<TaskId, Seen> = HashMap::new();
+    for entry in &history.entries {
+        match entry {
+            Entry::Settled(settled) if settled.verdict == journal::Verdict::Accepted => {
+                all.entry(settled.task).or_default().taken.push(settled.asked);
+            }
+            Entry::Claimed { task, claim, fence, at } => {
+                let granted = &mut all.entry(*task).or_default().granted;
+                if granted.iter().all(|(known, ..)| known != claim) {
+                    granted.push((*claim, *fence, *at));
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+impl Seen {
+    /// Whether a power cut alone explains a second run. Either the first was under way, or its outcome not yet
+    /// promised; or the second is of a claim from before the cut, since the drone's own file forgot that the
+    /// first had been, and so no claim was granted for it: the queue takes nothing of it that it has not.
+    fn undone(&self, history: &History, run: &Run, next: &Run) -> bool {
+        let unreported = |cut: u64| !self.taken.iter().any(|asked| run.at <= *asked && *asked < cut);
+        let claims = self.granted.iter().filter(|(_, fence, at)| *fence == next.fence && *at <= next.at);
+        // A fence that a cut took back may have been given twice: the later claim is the one that runs.
+        let granted = claims.map(|(.., at)| *at).max();
+        let forgotten = |cut: u64| granted.is_some_and(|granted| granted < cut);
+        let mut between = history.cuts.iter().filter(|cut| run.at < **cut && **cut <= next.at);
+        between.any(|&cut| unreported(cut) || forgotten(cut))
+    }
 }
 
 fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
@@ -86,7 +110,7 @@ fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
 
 /// Between a run and the next one something must have happened: a charge, with the number of the attempt; or
 /// a lost claim, or a drain, which charge nothing. Two runs at once need a lost claim.
-fn explain(history: &History, record: &Record, runs: &TaskRuns, taken: &[u64], verdict: &mut Verdict) {
+fn explain(history: &History, record: &Record, runs: &TaskRuns, seen: &Seen, verdict: &mut Verdict) {
     let charged = |run: &Run| record.events.contains_attempt(run.attempt);
     let free = |attempt: u16| {
         let happened = |(cause, charged): &&(Cause, u16)| !charges(*cause) && *charged + 1 == attempt;
@@ -107,7 +131,7 @@ fn explain(history: &History, record: &Record, runs: &TaskRuns, taken: &[u64], v
         if explained && apart {
             continue;
         }
-        if undone(history, &run, &next, taken) {
+        if seen.undone(history, &run, &next) {
             verdict.by_cut += 1;
         } else {
             verdict.unexplained += 1;

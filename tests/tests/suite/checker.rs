@@ -161,6 +161,39 @@ fn a_power_cut_explains_only_what_was_not_promised() {
 }
 
 #[test]
+fn what_a_file_forgot_in_a_power_cut_runs_again_of_the_same_claim_only() {
+    let mut history = well();
+    // Settled before the cut, and run again from a file that forgot it: the queue has heard it before.
+    history.cuts = vec![50];
+    history.entries.extend([Entry::Begin(run(1, 1, 10, 60)), Entry::End(run(1, 1, 10, 70))]);
+    let verdict = history.check();
+    assert!(verdict.broken.is_empty() && verdict.by_cut == 1, "{verdict}");
+    // Had the cut undone what was promised, the queue would take it a second time.
+    let again = history.clone();
+    history.entries.push(settled(1, 1, 80));
+    breaks(&history, "I6");
+    // And it would grant the task again, whatever the fence is by then.
+    for fence in [1, 2] {
+        let mut history = again.clone();
+        let id = claim(9);
+        history.entries.push(Entry::Claimed { task: run(1, 1, 1, 1).task, claim: id, fence, at: 55 });
+        for entry in &mut history.entries {
+            if let Entry::Begin(run) | Entry::End(run) = entry
+                && run.pid == 10
+            {
+                run.fence = fence;
+            }
+        }
+        breaks(&history, "I8");
+    }
+    // Nor is it forgotten without a cut between.
+    let mut history = again;
+    history.cuts = vec![15];
+    breaks(&history, "I5");
+    breaks(&history, "I8");
+}
+
+#[test]
 fn counters_without_events_or_beyond_limits_are_seen() {
     let mut history = well();
     history.tasks[0].counters = (1, 0, 0);
