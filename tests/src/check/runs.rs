@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use skep_queue::{Cause, ClaimId, TaskId};
+use skep_queue::{Cause, TaskId};
 
-use super::{History, Record, Verdict, charges};
-use crate::journal::{self, Entry, Run};
+use super::{
+    History, Record, Verdict, charges,
+    seen::{Seen, seen},
+};
+use crate::journal::{Entry, Run};
 
 /// The runs of one task, in the order of their claims; with the moment each ended, if it did.
 pub type TaskRuns = Vec<(Run, Option<u64>)>;
@@ -46,62 +49,18 @@ pub(super) fn check(history: &History, verdict: &mut Verdict) {
         for (run, _) in runs.iter().filter(|(run, _)| !claims.contains(&(run.task, run.fence))) {
             verdict.broken("I5", format!("{run:?} belongs to no claim"));
         }
+        let seen = seen.get(&id).unwrap_or(&nothing);
         for pair in runs.windows(2).filter(|pair| pair[0].0.fence == pair[1].0.fence) {
-            if history.cut_between(pair[0].0.at, pair[1].0.at) {
-                continue;
+            if seen.once(history, &pair[0].0, &pair[1].0) {
+                verdict.broken("I5", format!("two runs of one claim: {pair:?}"));
             }
-            verdict.broken("I5", format!("two runs of one claim: {pair:?}"));
         }
         match records.get(&id) {
-            Some(record) => explain(history, record, &runs, seen.get(&id).unwrap_or(&nothing), verdict),
+            Some(record) => explain(history, record, &runs, seen, verdict),
             None => verdict.broken("I2", format!("{id} ran, and is not there")),
         }
     }
     completions(history, verdict);
-}
-
-/// What the queue was seen to do with a task.
-#[derive(Debug, Default)]
-struct Seen {
-    /// When settles were asked that it took.
-    taken: Vec<u64>,
-    /// Claims that it granted, in the order of the journal: fence, and when. Asked for again, a claim is
-    /// granted again; what counts is the first time.
-    granted: Vec<(ClaimId, u32, u64)>,
-}
-
-fn seen(history: &History) -> HashMap<TaskId, Seen> {
-    let mut all: HashMap<TaskId, Seen> = HashMap::new();
-    for entry in &history.entries {
-        match entry {
-            Entry::Settled(settled) if settled.verdict == journal::Verdict::Accepted => {
-                all.entry(settled.task).or_default().taken.push(settled.asked);
-            }
-            Entry::Claimed { task, claim, fence, at } => {
-                let granted = &mut all.entry(*task).or_default().granted;
-                if granted.iter().all(|(known, ..)| known != claim) {
-                    granted.push((*claim, *fence, *at));
-                }
-            }
-            _ => {}
-        }
-    }
-    all
-}
-
-impl Seen {
-    /// Whether a power cut alone explains a second run. Either the first was under way, or its outcome not yet
-    /// promised; or the second is of a claim from before the cut, since the drone's own file forgot that the
-    /// first had been, and so no claim was granted for it: the queue takes nothing of it that it has not.
-    fn undone(&self, history: &History, run: &Run, next: &Run) -> bool {
-        let unreported = |cut: u64| !self.taken.iter().any(|asked| run.at <= *asked && *asked < cut);
-        let claims = self.granted.iter().filter(|(_, fence, at)| *fence == next.fence && *at <= next.at);
-        // A fence that a cut took back may have been given twice: the later claim is the one that runs.
-        let granted = claims.map(|(.., at)| *at).max();
-        let forgotten = |cut: u64| granted.is_some_and(|granted| granted < cut);
-        let mut between = history.cuts.iter().filter(|cut| run.at < **cut && **cut <= next.at);
-        between.any(|&cut| unreported(cut) || forgotten(cut))
-    }
 }
 
 fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
