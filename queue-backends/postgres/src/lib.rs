@@ -4,10 +4,12 @@
 //! functions: it turns batches into arrays, and rows into answers.
 #![forbid(unsafe_code)]
 
+mod address;
 mod admin;
 mod beat;
 mod bell;
 mod error;
+mod line;
 mod pump;
 mod queue;
 pub mod schema;

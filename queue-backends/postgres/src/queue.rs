@@ -31,9 +31,17 @@ impl PgQueue {
         Ok(Self { store: Store::new(config, clock, random)?, watch: Mutex::default() })
     }
 
+    /// Whether it answers, and has a schema that this version can work with.
+    ///
+    /// # Errors
+    /// In words that say what to do; never with a password.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.store.ready().await
+    }
+
     /// Whoever was not reachable may have missed every beat.
-    fn failed(&self, error: Error) -> skep_queue::Error {
-        let error = skep_queue::Error::from(error);
+    fn failed(&self, error: impl Into<skep_queue::Error>) -> skep_queue::Error {
+        let error = error.into();
         if matches!(error, skep_queue::Error::Unavailable(_)) {
             self.watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner).outage();
         }
@@ -52,7 +60,8 @@ impl Queue for PgQueue {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
-        self.end(settlements).await.map_err(|error| self.failed(error))
+        // Whoever is refused here says next that the outcome cannot be stored, and it may be a good one.
+        self.end(settlements).await.map_err(|error| self.failed(error.kept()))
     }
 
     async fn beat(&self, beat: Beat) -> Result<Orders> {
