@@ -123,4 +123,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/let_in.sql"),
     include_str!("../postgres/functions/submit_blocks.sql"),
     include_str!("../postgres/functions/bear.sql"),
+    include_str!("../postgres/functions/know.sql"),
+    include_str!("../postgres/functions/pick.sql"),
+    include_str!("../postgres/functions/pump.sql"),
 ];
