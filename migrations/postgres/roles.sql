@@ -43,7 +43,28 @@ begin
     select g, format('grant execute on function %s to %I', p.oid::regprocedure, g)
     from (values
       -- every function, and the groups that may call it; with none it is for functions alone
-      ('now', ''),
+      ('now', 'skep_view skep_admin'),
+      ('has', 'skep_view skep_admin'),
+      ('task_id', 'skep_view skep_admin'),
+      ('state_name', 'skep_view skep_admin'),
+      ('see_queues', 'skep_view skep_admin'),
+      ('see_drones', 'skep_view skep_admin'),
+      ('see_tasks', 'skep_admin'),
+      ('see_task', 'skep_admin'),
+      ('task', 'skep_admin'),
+      ('result', 'skep_admin'),
+      ('act', 'skep_admin'),
+      ('cancel', 'skep_admin'),
+      ('retry', 'skep_admin'),
+      ('change', 'skep_admin'),
+      ('pause', 'skep_admin'),
+      ('resume', 'skep_admin'),
+      ('drain', 'skep_admin'),
+      ('beat', 'skep_drone'),
+      ('rescue', 'skep_drone'),
+      ('maintain', 'skep_drone'),
+      ('awaits', 'skep_drone'),
+      ('ring', 'skep_submit skep_drone skep_admin'),
       ('schema_version', 'skep_submit skep_drone skep_view skep_admin')
     ) list (name, groups)
     join pg_catalog.pg_proc p on p.proname = list.name and p.pronamespace = 'skep'::regnamespace

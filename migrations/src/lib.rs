@@ -75,6 +75,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/retain.sql"),
     include_str!("../postgres/functions/drain.sql"),
     include_str!("../postgres/functions/ring.sql"),
+    include_str!("../postgres/functions/awaits.sql"),
     include_str!("../postgres/functions/beat.sql"),
     include_str!("../postgres/functions/give_back.sql"),
     include_str!("../postgres/functions/rescue.sql"),

@@ -84,7 +84,9 @@ impl PgQueue {
             Setting::Capacity(capacity) => {
                 ("capacity", capacity.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
             }
-            _ if of.is_some() => return Err(Error::Refused("a type has no such setting: its queue has".into())),
+            _ if of.is_some() => {
+                return Err(Error::Refused("a type has no such setting: its queue has".into()));
+            }
             Setting::Intake(intake) => ("intake", Some(intake as i64)),
             Setting::Retention(kept) => ("retention", Some(kept.as_micros().min(MOST_RETENTION) as i64)),
             Setting::MaxPayload(bytes) => ("max_payload", Some(bytes.min(CEILING_MAX_PAYLOAD) as i64)),

@@ -24,7 +24,7 @@ const MAINTENANCE: Duration = Duration::from_secs(60);
 impl PgQueue {
     pub(crate) async fn renew(&self, beat: Beat) -> Result<Orders, Error> {
         let leaving = beat.leaving;
-        let rows = self.store.call(BEAT, arguments(beat)?).await?;
+        let rows = self.store.call_beat(BEAT, arguments(beat)?).await?;
         let row = rows.first().ok_or_else(|| Error::Corrupt("a beat without an answer".into()))?;
         let (orders, pulses) = (orders(row)?, pulses(row)?);
         let silent = {
@@ -32,18 +32,18 @@ impl PgQueue {
             watch.look(self.store.clock.elapsed(), &pulses)
         };
         for pulse in &silent {
-            self.rescue(pulse).await?;
+            self.rescue(pulse).await;
         }
         if leaving || !silent.is_empty() {
             self.ring().await;
         }
         if self.maintenance_is_due() {
-            self.repeat(MAINTAIN, PgArguments::default).await?;
+            self.repeat(MAINTAIN, PgArguments::default).await;
         }
         Ok(orders)
     }
 
-    async fn rescue(&self, pulse: &Pulse) -> Result<(), Error> {
+    async fn rescue(&self, pulse: &Pulse) {
         let Pulse { drone, number, .. } = *pulse;
         self.repeat(RESCUE, || {
             let mut arguments = PgArguments::default();
@@ -52,19 +52,20 @@ impl PgQueue {
             let _ = arguments.add(number.cast_signed());
             arguments
         })
-        .await
+        .await;
     }
 
-    /// Calls what does a bounded step and answers whether there may be more.
-    async fn repeat(&self, sql: &str, arguments: impl Fn() -> PgArguments) -> Result<(), Error> {
+    /// Calls what does a bounded step and answers whether there may be more. What fails waits for the next
+    /// beat: this one was heard.
+    async fn repeat(&self, sql: &str, arguments: impl Fn() -> PgArguments) {
         for _ in 0..STEPS {
-            let rows = self.store.call(sql, arguments()).await?;
-            let more = rows.first().map(|row| row.try_get::<bool, _>(0)).transpose()?;
-            if !more.unwrap_or(false) {
-                break;
+            let done = self.store.call_beat(sql, arguments()).await;
+            match done.map(|rows| rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false))) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::warn!(%error, "what follows from a beat waits for the next"),
             }
         }
-        Ok(())
     }
 
     fn maintenance_is_due(&self) -> bool {

@@ -37,6 +37,11 @@ impl Error {
         }
     }
 
+    /// What a call was given cannot be put into a message.
+    pub(crate) fn unsendable(error: sqlx::error::BoxDynError) -> Self {
+        Self::Refused(error.to_string())
+    }
+
     /// For a report that must not be given up, whatever has to be mended first: its outcome is good.
     pub(crate) fn kept(self) -> skep_queue::Error {
         match self {

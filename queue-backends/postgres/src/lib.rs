@@ -16,6 +16,7 @@ pub mod schema;
 mod settle;
 mod store;
 mod submit;
+mod view;
 mod walk;
 mod wire;
 
