@@ -79,8 +79,9 @@ begin
     return;
   end if;
   perform skep.know(p_drone, p_queue);
-  insert into claims (claim, drone, at, n, blocks)
-  select p_claim, p_drone, v_now, v_n, array_agg(t.block) from tasks t where t.ctid = any(v_tids);
+  insert into claims (claim, drone, queue, at, n, blocks)
+  select p_claim, p_drone, q.id, v_now, v_n, array(select t.block from tasks t where t.ctid = any(v_tids))
+  from queues q where q.name = p_queue;
   return query
     select t.block, t.live, q.name, l.task_type, t.priority, t.attempts, t.losses, t.interruptions, t.fence,
       t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
