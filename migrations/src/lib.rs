@@ -33,7 +33,6 @@ pub const POSTGRES_ROLES: &str = include_str!("../postgres/roles.sql");
 /// Its functions, each in a file of its own that replaces it whole, in an order in which none is missed.
 pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/now.sql"),
-    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/fit.sql"),
     include_str!("../postgres/functions/lowest.sql"),
     include_str!("../postgres/functions/promote.sql"),
@@ -125,12 +124,14 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/in_the_way.sql"),
     include_str!("../postgres/functions/place_in_new_lane.sql"),
     include_str!("../postgres/functions/place_instead.sql"),
+    include_str!("../postgres/functions/place_new.sql"),
     include_str!("../postgres/functions/place.sql"),
     include_str!("../postgres/functions/store_all.sql"),
     include_str!("../postgres/functions/place_each.sql"),
     include_str!("../postgres/functions/let_in.sql"),
     include_str!("../postgres/functions/submit_blocks.sql"),
     include_str!("../postgres/functions/bear.sql"),
+    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/new_id.sql"),
     include_str!("../postgres/functions/options_of.sql"),
     include_str!("../postgres/functions/odd_option.sql"),

@@ -9,6 +9,7 @@ mod admin;
 mod beat;
 mod bell;
 mod doctor;
+mod endings;
 mod error;
 mod line;
 pub mod operate;
