@@ -3,6 +3,8 @@
 //! The programs are those of `SKEP_PG_BIN`, else the newest of `/usr/lib/postgresql/*/bin`, else of `PATH`.
 #![forbid(unsafe_code)]
 
+mod pooler;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -12,6 +14,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+pub use pooler::Pooler;
 
 /// Whom the server runs as when the test is root, which PostgreSQL refuses to be.
 const NOBODY: u32 = 65534;
