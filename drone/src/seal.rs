@@ -33,3 +33,4 @@ fn sum(beside: &[&[u8]], bytes: &[u8]) -> [u8; 8] {
         sum = step(sum, part.len() as u64);
     }
     sum.to_be_bytes()
+}
