@@ -77,9 +77,9 @@ fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     let result = place.ok(&[&AWAY[..], &["result", &id, "--wait", "--timeout", "20s"]].concat());
     assert_eq!(result.trim(), "1");
     assert_eq!(there(&place).1, 2);
+    place.wait_for("the log", || place.read("log").contains("delivered what was spooled"));
     assert_eq!(waiting(&place), 0);
     assert_eq!(drone.drain(), Some(0));
-    assert!(place.read("log").contains("delivered what was spooled"), "{}", place.read("log"));
     assert_eq!(place.read("journal").lines().count(), 2, "nothing is run again");
 }
 
