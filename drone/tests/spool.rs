@@ -66,6 +66,11 @@ fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     // The drone starts without its queue, too.
     let drone = place.drone("log", &[]);
     place.wait_for("the drone to notice", || place.read("log").contains("the queue cannot be reached"));
+    let bound = || {
+        let connection = Connection::open(place.path("spool.db")).unwrap();
+        connection.query_row("select tasks from bounds", [], |row| row.get::<_, i64>(0)).ok()
+    };
+    place.wait_for("the drone to say its bounds", || bound() == Some(5));
     place.write("four.json", r#"[{"task": "t"}, {"task": "t"}, {"task": "t"}, {"task": "t"}]"#);
     let full = place.skep(&submit(&["--file", "four.json"]));
     assert!(
