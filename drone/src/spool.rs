@@ -26,7 +26,6 @@ use std::{
 };
 
 use skep_queue::{Clock, QueueName, Submission, TaskId, TaskType, Timestamp};
-use skep_sqlite::Connection;
 
 pub(crate) use file::{Fate, Row, Verdict};
 pub use look::{Entry, Tally};
@@ -235,12 +234,11 @@ impl Spool {
         Ok(read.await?.unwrap_or_default())
     }
 
-    /// Writes down what a queue answered. Not waiting for the disk: what a power cut undoes is asked again.
+    /// Writes down what a queue answered. On the disk when it returns: delivered again once its queue keeps it
+    /// no longer, a task would be a new one.
     pub(crate) async fn conclude(&self, verdicts: Vec<Verdict>) -> Result<(), Error> {
-        let Some(db) = self.db(false).await? else { return Ok(()) };
         let verdicts = Arc::new(verdicts);
-        let work = move |c: &Connection| verdicts.iter().try_for_each(|verdict| file::conclude(c, verdict));
-        db.write_lazily(work).await.map_err(|why| self.wrong(why))
+        self.write(move |c| verdicts.iter().try_for_each(|verdict| file::conclude(c, verdict))).await
     }
 
     /// How long a row has been here, by this machine's clock.

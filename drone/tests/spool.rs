@@ -66,6 +66,11 @@ fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     // The drone starts without its queue, too.
     let drone = place.drone("log", &[]);
     place.wait_for("the drone to notice", || place.read("log").contains("the queue cannot be reached"));
+    let bound = || {
+        let connection = Connection::open(place.path("spool.db")).unwrap();
+        connection.query_row("select tasks from bounds", [], |row| row.get::<_, i64>(0)).ok()
+    };
+    place.wait_for("the drone to say its bounds", || bound() == Some(5));
     place.write("four.json", r#"[{"task": "t"}, {"task": "t"}, {"task": "t"}, {"task": "t"}]"#);
     let full = place.skep(&submit(&["--file", "four.json"]));
     assert!(
@@ -77,9 +82,9 @@ fn what_is_submitted_while_the_queue_is_away_is_run_once_it_is_back() {
     let result = place.ok(&[&AWAY[..], &["result", &id, "--wait", "--timeout", "20s"]].concat());
     assert_eq!(result.trim(), "1");
     assert_eq!(there(&place).1, 2);
+    place.wait_for("the log", || place.read("log").contains("delivered what was spooled"));
     assert_eq!(waiting(&place), 0);
     assert_eq!(drone.drain(), Some(0));
-    assert!(place.read("log").contains("delivered what was spooled"), "{}", place.read("log"));
     assert_eq!(place.read("journal").lines().count(), 2, "nothing is run again");
 }
 

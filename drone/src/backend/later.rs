@@ -65,10 +65,8 @@ impl Later {
 
     async fn backend(&self) -> Result<&Arc<dyn Backend>> {
         let opened = self.opened.get_or_try_init(|| async { self.attempt().await }).await;
-        opened.map_err(|closed| match closed {
-            Closed::Wrong(why) => Error::Refused(why),
-            Closed::Away(why) => Error::Unavailable(why),
-        })
+        // It was let in as one that is away; what is wrong with it now is no fault of the call's.
+        opened.map_err(|(Closed::Wrong(why) | Closed::Away(why))| Error::Unavailable(why))
     }
 }
 

@@ -166,7 +166,14 @@ impl Round<'_> {
             let called = queue.submit(Submission { blocks: blocks.clone(), partial });
             let answered = tokio::time::timeout(self.patience, called).await;
             match answered.unwrap_or_else(|_| Err(slow(self.patience))) {
-                Ok(answers) => verdicts.extend(self.judge(&rows, &blocks, answers)),
+                Ok(answers) if answers.len() == blocks.len() => {
+                    verdicts.extend(self.judge(&rows, &blocks, answers));
+                }
+                Ok(_) => {
+                    let why = "it did not answer for each block".to_owned();
+                    self.done.end = End::Down(QueueError::Unavailable(why));
+                    return Ok(None);
+                }
                 Err(QueueError::Refused(_)) if rows.len() > 1 => {
                     self.alone = true;
                     return Ok(Some(0));
