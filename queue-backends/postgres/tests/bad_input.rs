@@ -125,14 +125,13 @@ async fn a_read_only_server_may_be_promoted() {
 async fn a_timeout_names_its_setting() {
     let url = plain().await;
     let (theirs, mut admin) = login(&url, "hurried", "in role skep_submit").await;
-    run(&mut admin, "alter role hurried set statement_timeout = '50ms'").await;
-    // Somebody sits on the queue's row.
+    run(&mut admin, "alter role hurried set statement_timeout = '2s'").await;
     let mut other = connection_to(&url).await;
     let held = queue(&theirs, &TestClock::new());
     submitted(&held, block(1, "mail", Bytes::from_static(b"1"))).await.expect("it is quick");
     run(&mut other, "begin; lock table skep.tasks in access exclusive mode").await;
     let error = submitted(&held, block(2, "mail", Bytes::from_static(b"1"))).await.expect_err("locked");
-    unavailable(&error, "statement_timeout is 50ms for this role");
+    unavailable(&error, "statement_timeout is 2s for this role");
     run(&mut other, "rollback").await;
     let done = submitted(&held, block(2, "mail", Bytes::from_static(b"1"))).await;
     assert!(matches!(done, Ok(Submitted::Accepted)), "{done:?}");
