@@ -23,13 +23,8 @@ declare
   v_lane int;
   v_lanes int[] := '{}';
   v_room int;
-  v_limit int;
-  v_below smallint;
-  v_priority smallint;
-  v_run timestamptz;
-  v_seq bigint;
+  v_place smallint;
   v_picked tid[];
-  v_seen int;
   v_taken int;
   v_tids tid[] := '{}';
   v_n int := 0;
@@ -56,25 +51,22 @@ begin
     v_lanes := v_lanes || v_lane;
     continue when v_lane is null;
     v_room := p_rooms[v_i];
-    -- What is more urgent than the place, what follows it, and everything.
-    for v_walk in case when p_priorities[v_i] is null then 3 else 1 end .. 3 loop
+    v_place := p_priorities[v_i];
+    -- What is more urgent than the place, what follows it, everything, and what others had in hand.
+    for v_walk in case when v_place is null then 3 else 1 end .. 4 loop
       exit when v_room <= 0;
-      v_priority := case v_walk when 2 then p_priorities[v_i] else -1 end;
-      v_run := case v_walk when 2 then p_runs[v_i] else '-infinity' end;
-      v_seq := case v_walk when 2 then p_seqs[v_i] else -1 end;
-      v_below := case v_walk when 1 then p_priorities[v_i] else 32767 end;
-      -- A row that nobody has seen yet may be a whole block; the next ones are taken to be like the last.
-      v_limit := (v_room + 127) / 128;
-      loop
-        select p.p_priority, p.p_run, p.p_seq, p.o_tids, p.o_seen, p.o_taken
-        into v_priority, v_run, v_seq, v_picked, v_seen, v_taken
-        from skep.pick(p_claim, v_lane, v_room, v_limit, v_below, v_priority, v_run, v_seq) p;
-        v_tids := v_tids || v_picked;
-        v_n := v_n + v_taken;
-        v_room := v_room - v_taken;
-        exit when v_room <= 0 or v_seen < v_limit;
-        v_limit := (v_room::bigint * v_seen + v_taken - 1) / v_taken;
-      end loop;
+      if v_walk < 4 then
+        select w.o_tids, w.o_taken into v_picked, v_taken
+        from skep.walk(p_claim, v_lane, v_room, false, (case v_walk when 1 then v_place else 32767 end)::smallint,
+          (case v_walk when 2 then v_place else -1 end)::smallint,
+          case v_walk when 2 then p_runs[v_i] else '-infinity' end,
+          case v_walk when 2 then p_seqs[v_i] else -1 end) w;
+      else
+        select w.o_tids, w.o_taken into v_picked, v_taken from skep.walk_late(p_claim, v_lane, v_room) w;
+      end if;
+      v_tids := v_tids || v_picked;
+      v_n := v_n + v_taken;
+      v_room := v_room - v_taken;
     end loop;
   end loop;
   if v_n = 0 then
