@@ -85,6 +85,8 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/drop_days.sql"),
     include_str!("../postgres/functions/know.sql"),
     include_str!("../postgres/functions/pick.sql"),
+    include_str!("../postgres/functions/walk.sql"),
+    include_str!("../postgres/functions/walk_late.sql"),
     include_str!("../postgres/functions/pump.sql"),
     include_str!("../postgres/functions/settle_done.sql"),
     include_str!("../postgres/functions/legal.sql"),
