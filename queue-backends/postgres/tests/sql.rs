@@ -56,6 +56,8 @@ async fn the_document_runs() {
         one::<String>(&mut own, tasks).await,
         "mail.send 2, order.audit 498, order.placed 500, report.build 1, thumbnail 1000"
     );
+    let later: i64 = one(&mut own, "select count(*) from skep.tasks where later").await;
+    assert_eq!(later, 1, "the report; the others are due at once");
     // What it says of errors is provoked by the other tests of this file.
     for code in ["SK001", "SK002", "SK003", "SK004", "SK005"] {
         assert!(document.contains(&format!("| `{code}` |")), "{code}");

@@ -9,6 +9,7 @@
 //! | [`submit`], [`claim`], [`outcome`], [`beat`] | the four conversations of a queue, as plain data |
 //! | [`queue`] | the contract of a backend: five methods |
 //! | [`admin`] | what an operator may see and do |
+//! | [`observed`] | what any queue is asked, counted |
 //! | [`clock`] | time and randomness, injected everywhere |
 #![forbid(unsafe_code)]
 
@@ -17,9 +18,11 @@ pub mod beat;
 pub mod block;
 pub mod claim;
 pub mod clock;
+pub mod health;
 pub mod id;
 pub mod mask;
 pub mod name;
+pub mod observed;
 pub mod outcome;
 pub mod payloads;
 pub mod queue;
@@ -36,6 +39,7 @@ pub use clock::{Clock, Random, Timestamp};
 pub use id::{BlockId, ClaimId, Incarnation, TaskId};
 pub use mask::Mask;
 pub use name::{NameError, QueueName, TaskType};
+pub use observed::Observed;
 pub use outcome::{Cause, Ending, Failure, Outcome, Settled, Settlement};
 pub use payloads::Payloads;
 pub use queue::{Error, Queue, Result};

@@ -3,6 +3,8 @@
 //! The programs are those of `SKEP_PG_BIN`, else the newest of `/usr/lib/postgresql/*/bin`, else of `PATH`.
 #![forbid(unsafe_code)]
 
+mod pooler;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -12,6 +14,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+pub use pooler::Pooler;
 
 /// Whom the server runs as when the test is root, which PostgreSQL refuses to be.
 const NOBODY: u32 = 65534;
@@ -110,6 +114,19 @@ impl Server {
     /// # Errors
     /// When it does not within a minute; with what it said.
     pub fn again(&mut self) -> Result<(), String> {
+        for _ in 0..300 {
+            match self.try_again() {
+                // The children of a postmaster that was killed take a moment to notice; 14's, up to ten seconds.
+                Err(why) if why.contains("pre-existing shared memory") => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                done => return done,
+            }
+        }
+        Err("somebody still uses the cluster".into())
+    }
+
+    fn try_again(&mut self) -> Result<(), String> {
         self.running = Some(self.spawn().map_err(|error| format!("postgres: {error}"))?);
         for _ in 0..6000 {
             if self.answers() {
@@ -117,10 +134,10 @@ impl Server {
             }
             if let Some(status) = self.ends_within(Duration::from_millis(10)) {
                 self.running = None;
-                return Err(format!("postgres ended ({status:?}): {}", self.log()));
+                return Err(format!("postgres ended ({status:?}): {}", self.last_words()));
             }
         }
-        Err(format!("postgres does not answer: {}", self.log()))
+        Err(format!("postgres does not answer: {}", self.last_words()))
     }
 
     /// Stops it at once, without a checkpoint: what was not flushed is lost, as when the power fails.
@@ -146,6 +163,12 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
     fn ended(&mut self) {
