@@ -8,6 +8,7 @@ mod address;
 mod admin;
 mod beat;
 mod bell;
+mod complete_in;
 mod doctor;
 mod endings;
 mod error;
@@ -24,6 +25,7 @@ mod view;
 mod walk;
 mod wire;
 
+pub use complete_in::{CompleteIn, complete_in};
 pub use error::Error;
 pub use queue::PgQueue;
 pub use store::{Config, Store};

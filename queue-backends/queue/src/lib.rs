@@ -26,6 +26,7 @@ pub mod observed;
 pub mod outcome;
 pub mod payloads;
 pub mod queue;
+pub mod receipt;
 pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -43,6 +44,7 @@ pub use observed::Observed;
 pub use outcome::{Cause, Ending, Failure, Outcome, Settled, Settlement};
 pub use payloads::Payloads;
 pub use queue::{Error, Queue, Result};
+pub use receipt::{Holder, Receipt};
 pub use submit::{Reason, Rejection, Submission, Submitted};
 pub use watch::{Pulse, Watch};
 
