@@ -1,46 +1,49 @@
 //! The local queue on file: all of its SQL but the scan at start. A write may be asked for twice, when it was
 //! not known whether the first went through: hence `insert or replace`.
 
-use skep_queue::{Clock, Mask};
+use skep_queue::{ClaimId, Clock, Mask};
 use skep_sqlite::{Connection, Db, Error, Sharing, params};
 
 use super::{
     Config, Durability,
-    codec::{Head, pack, pack_ending, seal},
+    codec::{Head, Set, body, pack, pack_endings, pack_places, seal},
     held::{Flush, Held, Trash},
 };
 
 /// A held row, ready to be written.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct NewRow {
-    held: Held,
+    key: u64,
     source: String,
+    claim: ClaimId,
+    live: Mask,
+    head: Vec<u8>,
+    body: Vec<u8>,
     stored_at: i64,
 }
 
 impl NewRow {
-    pub(super) fn of(held: &Held, source: &str, clock: &dyn Clock) -> Self {
-        Self { held: held.clone(), source: source.to_owned(), stored_at: clock.now().micros() }
+    /// A row of which nothing has started.
+    pub(super) fn of(held: &Held, source: &str, clock: &dyn Clock) -> Result<Self, Error> {
+        let (claim, body) = (held.like().claim, body(held));
+        let head = seal(&[source.as_bytes(), claim.as_bytes(), &body], pack(&Head::of(held))?);
+        let (key, stored_at) = (held.key, clock.now().micros());
+        Ok(Self { key, source: source.to_owned(), claim, live: held.live, head, body, stored_at })
     }
 
     fn insert(&self, connection: &Connection) -> Result<(), Error> {
-        let (held, claimed) = (&self.held, &self.held.claimed);
-        let body = claimed.payloads.as_bytes();
-        let beside = [self.source.as_bytes(), claimed.claim.as_bytes(), claimed.block.as_bytes(), body];
-        let sql = "insert or replace into held (id, source, claim, block, live, started, head, stored_at) \
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let sql = "insert or replace into held (id, source, claim, live, started, stored_at) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6)";
         connection.prepare_cached(sql)?.execute(params![
-            held.key.cast_signed(),
+            self.key.cast_signed(),
             self.source,
-            claimed.claim.as_bytes(),
-            claimed.block.as_bytes(),
-            held.live.to_bytes(),
-            held.started.to_bytes(),
-            seal(&beside, pack(&Head::of(held))?),
+            self.claim.as_bytes(),
+            pack_places(self.key, Set::Live, self.live),
+            pack_places(self.key, Set::Started, Mask::EMPTY),
             self.stored_at,
         ])?;
-        let sql = "insert or replace into payloads (held, body) values (?1, ?2)";
-        connection.prepare_cached(sql)?.execute(params![held.key.cast_signed(), &body[..]])?;
+        let sql = "insert or replace into claimed (held, head, body) values (?1, ?2, ?3)";
+        connection.prepare_cached(sql)?.execute(params![self.key.cast_signed(), self.head, self.body])?;
         Ok(())
     }
 }
@@ -93,41 +96,43 @@ pub(super) fn insert(connection: &Connection, rows: &[NewRow]) -> Result<(), Err
 pub(super) fn mark_started(connection: &Connection, rows: &[(u64, Mask)]) -> Result<(), Error> {
     let mut update = connection.prepare_cached("update held set started = ?2 where id = ?1")?;
     for (key, started) in rows {
-        update.execute(params![key.cast_signed(), started.to_bytes()])?;
+        update.execute(params![key.cast_signed(), pack_places(*key, Set::Started, *started)])?;
     }
     Ok(())
 }
 
 /// Writes outcomes and links, and drops what is done with.
 pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -> Result<(), Error> {
-    let mut insert = connection.prepare_cached(
-        "insert or replace into outbox (id, held, members, ending) values (?1, ?2, ?3, ?4)",
-    )?;
-    for (row, key, ending) in &flush.endings {
-        let (members, packed) = (ending.members.to_bytes(), pack_ending(*key, ending)?);
-        insert.execute(params![row.cast_signed(), key.cast_signed(), members, packed])?;
+    let sql = "insert or replace into outbox (id, held, members, endings) values (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (key, kept) in &flush.endings {
+        let packed = pack_endings(*key, &kept.endings)?;
+        let left = pack_places(kept.row, Set::Outbox, kept.left);
+        insert.execute(params![kept.row.cast_signed(), key.cast_signed(), left, packed])?;
     }
     for (parent, child) in &flush.links {
         let sql = "select source from held where id = ?1";
         let source: String =
             connection.prepare_cached(sql)?.query_row([parent.cast_signed()], |row| row.get(0))?;
-        NewRow::of(child, &source, clock).insert(connection)?;
+        NewRow::of(child, &source, clock)?.insert(connection)?;
     }
     flush.trash.iter().try_for_each(|trash| drop_trash(connection, *trash))
 }
 
 fn drop_trash(connection: &Connection, trash: Trash) -> Result<(), Error> {
     let run = |sql: &str, key: u64| connection.prepare_cached(sql)?.execute([key.cast_signed()]);
-    let mask = |sql: &str, key: u64, mask: Mask| {
-        connection.prepare_cached(sql)?.execute(params![key.cast_signed(), mask.to_bytes()])
+    let mask = |sql: &str, key: u64, set: Set, left: Mask| {
+        connection.prepare_cached(sql)?.execute(params![key.cast_signed(), pack_places(key, set, left)])
     };
     match trash {
         Trash::Row(row) => run("delete from outbox where id = ?1", row)?,
-        Trash::Shrink(row, left) => mask("update outbox set members = ?2 where id = ?1", row, left)?,
-        Trash::Live(key, left) => mask("update held set live = ?2 where id = ?1", key, left)?,
+        Trash::Shrink(row, left) => {
+            mask("update outbox set members = ?2 where id = ?1", row, Set::Outbox, left)?
+        }
+        Trash::Live(key, left) => mask("update held set live = ?2 where id = ?1", key, Set::Live, left)?,
         Trash::Held(key) => {
             run("delete from held where id = ?1", key)?;
-            run("delete from payloads where held = ?1", key)?
+            run("delete from claimed where held = ?1", key)?
         }
     };
     Ok(())

@@ -4,18 +4,22 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use skep_queue::{Admin, Cause, admin::State};
-use skep_tests::plan::{Job, Plan};
+use skep_queue::{Cause, admin::State};
+use skep_tests::{
+    check::Verdict,
+    plan::{Job, Plan},
+};
 
 use super::{
     process::Process,
     scene::Scene,
+    server::Fleet,
     wait::{BOUND, eventually, moment},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_drone_on_one_local_file_is_refused() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let plan = scene.plan("first");
     let first = Process::start(&plan).ready().await;
     let mut second = Process::start(&Plan { name: "second".into(), ..plan.clone() });
@@ -30,9 +34,25 @@ async fn a_second_drone_on_one_local_file_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
-    const TASKS: usize = 1_000;
-    let mut scene = Scene::new();
-    scene.submit("work", vec![Job { millis: 15, ..Job::default() }; TASKS]).await;
+    let mut scene = Scene::new().await;
+    freeze_one(&mut scene).await;
+    let (_, verdict) = scene.check("frozen").await;
+    assert_frozen(&verdict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_drone_of_a_server_is_rescued_and_settles_nothing_stale() {
+    let Some(mut fleet) = Fleet::start("a frozen drone of a server").await else { return };
+    freeze_one(&mut fleet.scene).await;
+    let (_, verdict) = fleet.check("pg_frozen").await;
+    assert_frozen(&verdict);
+}
+
+const FROZEN_TASKS: usize = 1_000;
+
+/// Two drones, of which one is frozen for three leases.
+async fn freeze_one(scene: &mut Scene) {
+    scene.submit("work", vec![Job { millis: 15, ..Job::default() }; FROZEN_TASKS]).await;
     let short = |name: &str| Plan {
         ttl: Duration::from_secs(1),
         beat: Duration::from_millis(150),
@@ -42,7 +62,7 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
     let (frozen, other) = (short("frozen"), short("other"));
     let frozen = Process::start(&frozen).ready().await;
     let other = Process::start(&other).ready().await;
-    frozen.freeze(&scene.path("queue.db")).await;
+    frozen.freeze(&scene.url).await;
     scene.only_drones(&["other"]).await;
     // The rescue is done; the rest of three leases only makes it later.
     moment(2_000).await;
@@ -50,8 +70,10 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
     scene.empty(BOUND).await;
     scene.only_drones(&["frozen", "other"]).await;
     assert!(frozen.drained().await.success() && other.drained().await.success());
-    let (_, verdict) = scene.check("frozen").await;
-    assert_eq!(verdict.states.get(&State::Completed), Some(&TASKS));
+}
+
+fn assert_frozen(verdict: &Verdict) {
+    assert_eq!(verdict.states.get(&State::Completed), Some(&FROZEN_TASKS));
     assert!(verdict.causes[Cause::Lost.as_str()] > 0, "the rescue is counted");
     assert!(verdict.late > 0, "what the frozen drone ran came too late, and changed nothing");
 }
@@ -59,7 +81,7 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_replies_everywhere_lose_nothing_and_run_nothing_twice() {
     const TASKS: usize = 2_000;
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("work", vec![Job { millis: 1, ..Job::default() }; TASKS]).await;
     // A fifth of all calls fails, of the others a fifth is not heard of, and so on.
     let faulty = |name: &str, seed| Plan {

@@ -1,0 +1,29 @@
+//! From a URL to a queue, for whatever takes part in a test.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use skep_drone::backend::Backends;
+use skep_queue::Backend;
+
+/// Opens the queue of a URL: `sqlite:PATH`, or `postgres://..`, which must answer.
+///
+/// # Errors
+/// In words.
+pub async fn open(url: &str) -> Result<Arc<dyn Backend>, String> {
+    Backends::builtin().open(url).await
+}
+
+/// The URL of a queue in a file.
+#[must_use]
+pub fn sqlite(file: &Path) -> String {
+    format!("sqlite:{}", file.display())
+}
+
+/// The file of a queue that lies in one.
+#[must_use]
+pub fn file(url: &str) -> Option<PathBuf> {
+    url.strip_prefix("sqlite:").map(PathBuf::from)
+}
