@@ -13,6 +13,7 @@ mod endings;
 mod error;
 mod line;
 pub mod operate;
+mod options;
 mod pump;
 mod queue;
 pub mod schema;
