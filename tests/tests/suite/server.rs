@@ -24,6 +24,8 @@ use super::{
 };
 
 const DATABASE: &str = "postgres";
+/// How the journal's line of a run that begins starts.
+const BEGIN: &[u8] = br#"{"what":"begin""#;
 /// One fleet at a time: several servers, each tormented, would measure each other.
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -131,7 +133,9 @@ impl Fleet {
 
     /// Runs begun so far.
     pub fn begun(&self) -> usize {
-        self.scene.entries().iter().filter(|entry| matches!(entry, Entry::Begin(_))).count()
+        // Counted in its bytes: a long journal takes long to understand, and this is asked often.
+        let journal = std::fs::read(self.scene.path("journal")).unwrap_or_default();
+        journal.split(|&byte| byte == b'\n').filter(|line| line.starts_with(BEGIN)).count()
     }
 
     /// Waits until so many more have begun than a moment ago.
