@@ -95,8 +95,11 @@ fn script(client: usize) -> String {
         for _ in 0..1 + (client + transaction) % 3 {
             script += "select skep.submit('work', '{\"millis\": 2}', notify => false);\n";
         }
-        let (end, said) =
-            if (client + transaction) % 3 == 0 { ("rollback", ROLLED_BACK) } else { ("commit", COMMITTED) };
+        let (end, said) = if (client + transaction).is_multiple_of(3) {
+            ("rollback", ROLLED_BACK)
+        } else {
+            ("commit", COMMITTED)
+        };
         script += &format!("{end};\n\\echo {said}\n");
     }
     script
