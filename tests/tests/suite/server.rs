@@ -12,7 +12,7 @@ use skep_postgres::{Config, operate};
 use skep_queue::TaskId;
 use skep_tests::{
     check::{History, Verdict},
-    journal::{self, Entry},
+    journal::Entry,
     plan::{Pusher, Way},
 };
 use tokio::sync::{Mutex, MutexGuard};
@@ -33,8 +33,6 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub struct Fleet {
     pub scene: Scene,
     pub server: Server,
-    /// When a server came up that had been stopped without a word.
-    cuts: Vec<u64>,
     pushers: Vec<Child>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -53,7 +51,7 @@ impl Fleet {
         let url = server.url(DATABASE);
         operate::up(&Config::new(&url)).await.unwrap();
         let scene = Scene::at(tempfile::tempdir().unwrap(), url).await;
-        Some(Self { scene, server, cuts: Vec::new(), pushers: Vec::new(), _turn: turn })
+        Some(Self { scene, server, pushers: Vec::new(), _turn: turn })
     }
 
     /// What the server answers to SQL.
@@ -112,23 +110,10 @@ impl Fleet {
         self.scene.acknowledged(told);
     }
 
-    /// Starts the server again. What was stopped without a word has forgotten what was not on its disk.
-    pub async fn again(&mut self, forgot: bool) {
-        let mut at = 0;
+    /// Starts the server again.
+    pub async fn again(&mut self) {
         // Of a postmaster that was killed the last child must have found out.
-        until("the server starts again", || {
-            at = journal::now();
-            self.server.again().is_ok()
-        })
-        .await;
-        if forgot {
-            self.cuts.push(at);
-        }
-    }
-
-    /// Notes that the server has forgotten, by itself, what was not on its disk.
-    pub fn forgot(&mut self, at: u64) {
-        self.cuts.push(at);
+        until("the server starts again", || self.server.again().is_ok()).await;
     }
 
     /// Runs begun so far.
@@ -146,15 +131,9 @@ impl Fleet {
 
     /// Checks every promise; prints what was counted. I16: the indexes agree with their tables.
     pub async fn check(&self, test: &str) -> (History, Verdict) {
-        let mut history = self.scene.history().await;
-        history.cuts.clone_from(&self.cuts);
+        let history = self.scene.history().await;
         let verdict = history.check();
-        eprintln!(
-            "{test}: tasks {}, kills {}, crashes {}, {verdict}",
-            history.tasks.len(),
-            history.killed.len(),
-            history.cuts.len()
-        );
+        eprintln!("{test}: tasks {}, kills {}, {verdict}", history.tasks.len(), history.killed.len());
         assert!(verdict.broken.is_empty(), "{test}: {verdict}");
         assert_eq!((verdict.lost, verdict.unexplained), (0, 0));
         self.assert_sound();
