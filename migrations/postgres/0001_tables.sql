@@ -88,6 +88,7 @@ create table bodies (
 create table claims (
   claim       uuid primary key,
   drone       uuid not null,
+  queue       int not null,                            -- all of it is of one
   at          timestamptz not null,
   n           int not null,                            -- members still claimed under it
   blocks      uuid[] not null                          -- all that it ever had

@@ -14,6 +14,8 @@ pub mod schema;
 mod settle;
 mod store;
 mod submit;
+mod walk;
+mod wire;
 
 pub use error::Error;
 pub use queue::PgQueue;

@@ -13,6 +13,7 @@ use skep_queue::{
 use crate::{
     error::Error,
     store::{Config, Store},
+    walk::Walks,
 };
 
 /// The fleet's queue.
@@ -20,6 +21,8 @@ pub struct PgQueue {
     pub(crate) store: Store,
     /// What this process has seen of the drones: another watches for itself.
     pub(crate) watch: Mutex<Watch>,
+    /// How far its claims came.
+    pub(crate) walks: Walks,
 }
 
 impl PgQueue {
@@ -28,7 +31,11 @@ impl PgQueue {
     /// # Errors
     /// When the URL is wrong.
     pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
-        Ok(Self { store: Store::new(config, clock, random)?, watch: Mutex::default() })
+        Ok(Self {
+            store: Store::new(config, clock, random)?,
+            watch: Mutex::default(),
+            walks: Walks::default(),
+        })
     }
 
     /// Whoever was not reachable may have missed every beat.

@@ -1,0 +1,11 @@
+-- A drone that claims before it ever beat must be found when it is lost.
+create or replace function skep.know(p_drone uuid, p_queue text) returns void
+language plpgsql
+as $$
+begin
+  if not exists (select 1 from drones d where d.incarnation = p_drone) then
+    insert into drones (incarnation, queue, number, beat_at, ttl, facts)
+    values (p_drone, p_queue, nextval('beats'), skep.now(), interval '60 seconds', '{}')
+    on conflict do nothing;
+  end if;
+end $$;

@@ -1,0 +1,91 @@
+-- Claims tasks for a drone, of each type as many as it has room for, and answers them; asked again with the
+-- same claim, what is left of it.
+--
+-- A walk along a type may begin at a place (p_priorities, p_runs, p_seqs; null: at its first task), because the
+-- index entries of tasks that have gone stay for as long as somebody's snapshot may see them. What comes
+-- before the place under its own priority is then looked at only when the rest does not fill the room.
+drop function if exists skep.pump(uuid, uuid, text, text[], int[], smallint[], timestamptz[], bigint[]);
+create function skep.pump(
+  p_drone uuid, p_claim uuid, p_queue text, p_types text[], p_rooms int[],
+  p_priorities smallint[], p_runs timestamptz[], p_seqs bigint[]
+) returns table (
+  block uuid, live varbit, queue text, task_type text, priority smallint, attempts smallint, losses smallint,
+  interruptions smallint, fence int, suspect smallint, options text, created_at timestamptz,
+  run_at timestamptz, seq bigint, body bytea
+)
+language plpgsql security definer
+set search_path = pg_catalog, skep, pg_temp set jit = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := skep.now();
+  v_lane int;
+  v_room int;
+  v_limit int;
+  v_below smallint;
+  v_priority smallint;
+  v_run timestamptz;
+  v_seq bigint;
+  v_picked tid[];
+  v_seen int;
+  v_taken int;
+  v_tids tid[] := '{}';
+  v_n int := 0;
+  v_blocks uuid[];
+begin
+  -- A claim that a crash undoes is asked for again, or missed by nobody.
+  perform set_config('synchronous_commit', 'off', true);
+  -- The same claim twice at once must not claim twice.
+  perform pg_advisory_xact_lock(uuid_hash_extended(p_claim, 0));
+  select c.blocks into v_blocks from claims c where c.claim = p_claim;
+  if found then
+    return query
+      select t.block, t.live, q.name, l.task_type, t.priority, t.attempts, t.losses, t.interruptions, t.fence,
+        t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
+        coalesce(t.body, (select b.body from bodies b where b.block = t.block))
+      from tasks t join lanes l on l.id = t.lane join queues q on q.id = l.queue
+      where t.block = any(v_blocks) and t.claim = p_claim and t.held;
+    return;
+  end if;
+  perform skep.promote();
+  for v_i in 1 .. coalesce(cardinality(p_types), 0) loop
+    select l.id into v_lane from queues q join lanes l on l.queue = q.id
+    where q.name = p_queue and l.task_type = p_types[v_i] and not q.paused and not l.paused;
+    continue when not found;
+    v_room := p_rooms[v_i];
+    -- What is more urgent than the place, what follows it, and everything.
+    for v_walk in case when p_priorities[v_i] is null then 3 else 1 end .. 3 loop
+      exit when v_room <= 0;
+      v_priority := case v_walk when 2 then p_priorities[v_i] else -1 end;
+      v_run := case v_walk when 2 then p_runs[v_i] else '-infinity' end;
+      v_seq := case v_walk when 2 then p_seqs[v_i] else -1 end;
+      v_below := case v_walk when 1 then p_priorities[v_i] else 32767 end;
+      -- A row that nobody has seen yet may be a whole block; the next ones are taken to be like the last.
+      v_limit := (v_room + 127) / 128;
+      loop
+        select p.p_priority, p.p_run, p.p_seq, p.o_tids, p.o_seen, p.o_taken
+        into v_priority, v_run, v_seq, v_picked, v_seen, v_taken
+        from skep.pick(p_claim, v_lane, v_room, v_limit, v_below, v_priority, v_run, v_seq) p;
+        v_tids := v_tids || v_picked;
+        v_n := v_n + v_taken;
+        v_room := v_room - v_taken;
+        exit when v_room <= 0 or v_seen < v_limit;
+        v_limit := (v_room::bigint * v_seen + v_taken - 1) / v_taken;
+      end loop;
+    end loop;
+  end loop;
+  if v_n = 0 then
+    return;
+  end if;
+  perform skep.know(p_drone, p_queue);
+  insert into claims (claim, drone, queue, at, n, blocks)
+  select p_claim, p_drone, q.id, v_now, v_n, array(select t.block from tasks t where t.ctid = any(v_tids))
+  from queues q where q.name = p_queue;
+  return query
+    select t.block, t.live, q.name, l.task_type, t.priority, t.attempts, t.losses, t.interruptions, t.fence,
+      t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
+      coalesce(t.body, (select b.body from bodies b where b.block = t.block))
+    from tasks t join lanes l on l.id = t.lane join queues q on q.id = l.queue
+    where t.ctid = any(v_tids);
+end $$;

@@ -1,0 +1,28 @@
+-- Ends tasks of claims. First what is plainly done (p_done_..: see settle_done), of which only what is left is
+-- answered, under its number below zero; then the others, in order (see settle_each).
+drop function if exists skep.settle(
+  uuid[], uuid[], text[], bytea[], uuid[], uuid[], text[], smallint[], bytea[], bigint[], text[], text[]
+);
+create function skep.settle(
+  p_done_claims uuid[], p_done_blocks uuid[], p_done_members text[], p_done_results bytea[],
+  p_claims uuid[], p_blocks uuid[], p_members text[], p_tags smallint[], p_results bytea[], p_after bigint[],
+  p_failures text[], p_submits text[]
+) returns table (
+  item int, accepted varbit, already varbit, stale varbit, gone varbit, refused varbit, rejection text
+)
+language plpgsql security definer
+set search_path = pg_catalog, skep, pg_temp set jit = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+begin
+  -- It commits as the server is set to: what was accepted is durable.
+  if cardinality(p_done_blocks) > 0 then
+    return query select -d.item, null::varbit, null::varbit, null::varbit, null::varbit, d.rest, null
+      from skep.settle_done(p_done_claims, p_done_blocks, p_done_members, p_done_results) d;
+  end if;
+  if cardinality(p_blocks) > 0 then
+    return query select s.* from skep.settle_each(p_claims, p_blocks, p_members, p_tags, p_results, p_after,
+      p_failures::jsonb[], p_submits::jsonb[]) s;
+  end if;
+end $$;

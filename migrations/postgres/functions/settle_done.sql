@@ -1,0 +1,93 @@
+-- Completes members that nothing follows from, of claims that are known: all at once, without a look at each.
+-- Answers the items (counted from 1) of which something is left, and what: that goes the general way. No block
+-- comes twice. p_results: packed by ordinal, or null.
+create or replace function skep.settle_done(p_claims uuid[], p_blocks uuid[], p_members text[], p_results bytea[])
+returns table (item int, rest varbit)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  c_none constant bit(128) := repeat('0', 128);
+  v_now timestamptz := skep.now();
+  v_claims uuid[];
+  v_queues int[];
+  v_workers text[];
+  v_retentions interval[];
+  v_items int[];
+  v_rests bit(128)[];
+  v_lanes int[];
+  v_counts int[];
+  v_blocks uuid[];
+  v_lives bit(128)[];
+  v_unused uuid[];
+  v_parts int;
+begin
+  select array_agg(c.claim), array_agg(c.queue), array_agg(nullif(d.facts ->> 'name', '')), array_agg(q.retention)
+  into v_claims, v_queues, v_workers, v_retentions
+  from claims c join queues q on q.id = c.queue left join drones d on d.incarnation = c.drone
+  where c.claim = any(p_claims);
+  select array_agg(i.nr), array_agg(i.members::varbit::bit(128)) into v_items, v_rests
+  from unnest(p_members) with ordinality i (members, nr);
+  if v_claims is not null then
+    perform skep.stand(array(select l.id from lanes l where l.queue = any(v_queues)));
+  end if;
+  for v_round in 1 .. 2 loop
+    exit when v_claims is null or v_items is null;
+    with item as (
+      select p_claims[i.nr] as claim, p_blocks[i.nr] as block, i.members, p_results[i.nr] as results
+      from unnest(v_items, v_rests) i (nr, members)
+      where p_claims[i.nr] = any(v_claims)
+    ), ended as (
+      delete from tasks t using item i
+      where t.block = i.block and t.claim = i.claim and not t.ties
+        and t.live & skep.fit(i.members, length(t.live)) = t.live
+      returning t.*, i.results, array_position(v_claims, t.claim) as of
+    ), kept as (
+      insert into finished (block, lane, members, state, priority, seq, run_at, created_at, finished_at, expires_at,
+        attempts, losses, interruptions, fence, settled, settled_as, worker, options, body, results)
+      select e.block, e.lane, e.live, 3, e.priority, e.seq, e.run_at, e.created_at, v_now, v_now + v_retentions[e.of],
+        e.attempts, e.losses, e.interruptions, e.fence, e.claim, 1, v_workers[e.of], e.options, e.body, e.results
+      from ended e where v_retentions[e.of] > interval '0'
+    ), counted as (
+      update claims c set n = c.n - e.n
+      from (select e.claim, sum(e.n)::int as n from ended e where e.held group by e.claim) e
+      where c.claim = e.claim
+    ), by_lane as (
+      select e.lane, sum(e.n)::int as n from ended e group by e.lane
+    )
+    select array_agg(e.block), array_agg(e.live::bit(128)),
+      array_agg(e.block) filter (where v_retentions[e.of] <= interval '0'
+        and (e.body is null or e.fence > 1 or e.attempts + e.losses + e.interruptions > 0)),
+      (select array_agg(b.lane order by b.lane) from by_lane b),
+      (select array_agg(b.n order by b.lane) from by_lane b)
+    into v_blocks, v_lives, v_unused, v_lanes, v_counts
+    from ended e;
+    for v_i in 1 .. coalesce(cardinality(v_lanes), 0) loop
+      perform skep.give_room(v_lanes[v_i], v_counts[v_i]);
+    end loop;
+    if v_unused is not null then
+      perform skep.forget(v_unused);
+    end if;
+    select array_agg(i.nr), array_agg(i.rest) into v_items, v_rests
+    from (
+      select i.nr, i.members & ~coalesce(e.live, c_none) as rest
+      from unnest(v_items, v_rests) i (nr, members)
+      left join (
+        select e.block, bit_or(e.live) as live from unnest(v_blocks, v_lives) e (block, live) group by e.block
+      ) e on e.block = p_blocks[i.nr]
+    ) i
+    where i.rest <> c_none;
+    exit when v_items is null or v_round = 2;
+    -- Of some rows not all members are done: these leave for rows of their own, and then are whole ones.
+    select count(skep.split_part(r.block, r.low, r.members)) into v_parts from (
+      select t.block, t.low, i.members
+      from unnest(v_items, v_rests) i (nr, members)
+      join tasks t on t.block = p_blocks[i.nr] and t.claim = p_claims[i.nr]
+      where not t.ties and skep.fit(i.members, length(t.live)) & t.live <> skep.fit('', length(t.live))
+      for update of t
+    ) r;
+    exit when v_parts = 0;
+  end loop;
+  delete from claims c where c.claim = any(v_claims) and c.n <= 0;
+  return query select i.nr, i.rest::varbit from unnest(v_items, v_rests) i (nr, rest);
+end $$;

@@ -1,0 +1,27 @@
+-- Submits one task by SQL: what place() answers, and its id.
+create or replace function skep.submit_one(
+  p_type text, p_payload jsonb, p_queue text, p_priority int, p_run_at timestamptz, p_max_attempts int,
+  p_unique_key text, p_on_conflict text, p_postback text, p_id uuid, p_notify boolean,
+  out id uuid, out outcome text, out holder uuid, out rejection jsonb)
+language plpgsql as $$
+declare
+  v_now timestamptz := skep.now();
+  v_flaw text := coalesce(skep.odd_option(p_priority, p_max_attempts, p_on_conflict, p_postback),
+    case when p_payload is null then 'the payload is null: say ''null''::jsonb for the JSON of that name' end);
+begin
+  id := coalesce(p_id, skep.new_id(v_now));
+  if v_flaw is not null then
+    outcome := 'rejected';
+    rejection := skep.invalid(v_flaw);
+    return;
+  end if;
+  select p.outcome, p.holder, p.rejection into outcome, holder, rejection
+    from skep.place(false, false, '{}', v_now, id, p_queue, p_type, p_priority::smallint,
+      coalesce(greatest(least(p_run_at, '9999-12-31 00:00:00+00'), '0001-01-01 00:00:00+00'), v_now),
+      skep.options_of(p_max_attempts, p_unique_key, p_on_conflict, p_postback), 1,
+      skep.pack(array[skep.bytes_of(p_payload)]), null) p;
+  -- Ringing holds up every commit that rings: only when somebody may hear it.
+  if p_notify and outcome = 'accepted' and exists (select from drones) then
+    perform pg_notify('skep', '');
+  end if;
+end $$;
