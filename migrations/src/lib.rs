@@ -17,9 +17,23 @@ pub const LOCAL_APPLICATION: i32 = 0x736b_706c;
 /// The fleet's queue (skep-postgres): its tables, step by step. A step is never changed once it was released.
 pub const POSTGRES: &[&str] = &[include_str!("../postgres/0001_tables.sql")];
 
+/// What the tables, functions and views of this skep are called together. A release that changes any of them
+/// raises it.
+pub const POSTGRES_VERSION: i32 = 1;
+
+/// The table in which the runner remembers what stands.
+pub const POSTGRES_PARTS: &str = include_str!("../postgres/parts.sql");
+
+/// What readers see.
+pub const POSTGRES_VIEWS: &str = include_str!("../postgres/views.sql");
+
+/// Who may do what: runs after everything else.
+pub const POSTGRES_ROLES: &str = include_str!("../postgres/roles.sql");
+
 /// Its functions, each in a file of its own that replaces it whole, in an order in which none is missed.
 pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/now.sql"),
+    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/fit.sql"),
     include_str!("../postgres/functions/lowest.sql"),
     include_str!("../postgres/functions/promote.sql"),
@@ -43,6 +57,40 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/legal.sql"),
     include_str!("../postgres/functions/settle_each.sql"),
     include_str!("../postgres/functions/settle.sql"),
+    include_str!("../postgres/functions/micros.sql"),
+    include_str!("../postgres/functions/has.sql"),
+    include_str!("../postgres/functions/as_json.sql"),
+    include_str!("../postgres/functions/state_name.sql"),
+    include_str!("../postgres/functions/places.sql"),
+    include_str!("../postgres/functions/see_queues.sql"),
+    include_str!("../postgres/functions/see_drones.sql"),
+    include_str!("../postgres/functions/see_tasks.sql"),
+    include_str!("../postgres/functions/see_task.sql"),
+    include_str!("../postgres/functions/task.sql"),
+    include_str!("../postgres/functions/result.sql"),
+    include_str!("../postgres/functions/act.sql"),
+    include_str!("../postgres/functions/act_on.sql"),
+    include_str!("../postgres/functions/stop.sql"),
+    include_str!("../postgres/functions/act_on_ended.sql"),
+    include_str!("../postgres/functions/acted.sql"),
+    include_str!("../postgres/functions/cancel.sql"),
+    include_str!("../postgres/functions/retry.sql"),
+    include_str!("../postgres/functions/change.sql"),
+    include_str!("../postgres/functions/halt.sql"),
+    include_str!("../postgres/functions/pause.sql"),
+    include_str!("../postgres/functions/resume.sql"),
+    include_str!("../postgres/functions/retain.sql"),
+    include_str!("../postgres/functions/drain.sql"),
+    include_str!("../postgres/functions/ring.sql"),
+    include_str!("../postgres/functions/awaits.sql"),
+    include_str!("../postgres/functions/beat.sql"),
+    include_str!("../postgres/functions/give_back.sql"),
+    include_str!("../postgres/functions/rescue.sql"),
+    include_str!("../postgres/functions/part_with.sql"),
+    include_str!("../postgres/functions/end_lost.sql"),
+    include_str!("../postgres/functions/maintain.sql"),
+    include_str!("../postgres/functions/make_days.sql"),
+    include_str!("../postgres/functions/drop_days.sql"),
     include_str!("../postgres/functions/is_name.sql"),
     include_str!("../postgres/functions/no_name.sql"),
     include_str!("../postgres/functions/check_name.sql"),

@@ -2,6 +2,7 @@
 //! happened. Pure, so that it can be shown histories that break each promise.
 
 mod runs;
+mod seen;
 mod settles;
 
 use std::{

@@ -30,6 +30,8 @@ pub enum Entry {
         claim: ClaimId,
         /// And which fence.
         fence: u32,
+        /// To which process.
+        pid: u32,
         /// When the answer was there.
         at: u64,
     },

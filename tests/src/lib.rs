@@ -2,6 +2,7 @@
 //! it cannot falsify, and the checker of what skep promises.
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod check;
 pub mod house;
 pub mod journal;

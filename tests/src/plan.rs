@@ -13,8 +13,8 @@ pub const VARIABLE: &str = "SKEP_TEST_PLAN";
 pub struct Plan {
     /// Its name.
     pub name: String,
-    /// The file of the global queue.
-    pub queue: PathBuf,
+    /// The URL of the global queue.
+    pub queue: String,
     /// The drone's own file.
     pub local: PathBuf,
     /// Where handlers write down what they do.
@@ -75,8 +75,8 @@ pub enum Said {
 /// A submitter to be started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pusher {
-    /// The file of the queue.
-    pub queue: PathBuf,
+    /// The URL of the queue; of a control, its file.
+    pub queue: String,
     /// Where its answers go at its end.
     pub answers: PathBuf,
     /// How long it pushes.
@@ -94,6 +94,8 @@ pub struct Pusher {
 pub enum Way {
     /// To skep.
     Queue,
+    /// The same, and asks again with the same ids for as long as there is no answer.
+    Patient,
     /// The control of the capacity: counts, and then inserts.
     Counting,
     /// The control of the power cuts: inserts, and does not wait for the disk.

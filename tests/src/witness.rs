@@ -34,10 +34,10 @@ impl Witness {
     }
 
     fn granted(&self, claims: &[Claimed]) {
-        let (mut entries, at) = (Vec::new(), journal::now());
+        let (mut entries, at, pid) = (Vec::new(), journal::now(), std::process::id());
         for claimed in claims {
             let (claim, fence) = (claimed.claim, claimed.fence);
-            entries.extend(claimed.tasks().map(|task| Entry::Claimed { task, claim, fence, at }));
+            entries.extend(claimed.tasks().map(|task| Entry::Claimed { task, claim, fence, pid, at }));
         }
         self.write(&entries);
     }
@@ -81,7 +81,8 @@ impl Queue for Witness {
         self.write(&offered.map(|task| Entry::Offered { task }).collect::<Vec<_>>());
         let answers = self.queue.submit(submission).await?;
         let taken = blocks.iter().zip(&answers).flat_map(|(block, answer)| match answer {
-            Submitted::Accepted => tasks(block, usize::MAX),
+            // Existing: it had been taken when the answer got lost.
+            Submitted::Accepted | Submitted::Existing => tasks(block, usize::MAX),
             Submitted::Partly { accepted, .. } => tasks(block, *accepted),
             _ => Vec::new(),
         });

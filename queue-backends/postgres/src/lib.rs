@@ -4,16 +4,19 @@
 //! functions: it turns batches into arrays, and rows into answers.
 #![forbid(unsafe_code)]
 
+mod address;
 mod admin;
 mod beat;
 mod bell;
 mod error;
+mod line;
 mod pump;
 mod queue;
 pub mod schema;
 mod settle;
 mod store;
 mod submit;
+mod view;
 mod walk;
 mod wire;
 

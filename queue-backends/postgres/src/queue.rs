@@ -1,7 +1,10 @@
 //! `PgQueue`: the contract of a queue, on PostgreSQL. What it does is in the SQL functions; how they are
 //! called, in the modules beside this one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use skep_queue::{
@@ -11,6 +14,7 @@ use skep_queue::{
 };
 
 use crate::{
+    bell::{self, Bell},
     error::Error,
     store::{Config, Store},
     walk::Walks,
@@ -18,11 +22,14 @@ use crate::{
 
 /// The fleet's queue.
 pub struct PgQueue {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     /// What this process has seen of the drones: another watches for itself.
     pub(crate) watch: Mutex<Watch>,
     /// How far its claims came.
     pub(crate) walks: Walks,
+    /// When this process last cleaned up.
+    pub(crate) maintained: Mutex<Option<Duration>>,
+    pub(crate) bell: Bell,
 }
 
 impl PgQueue {
@@ -31,16 +38,22 @@ impl PgQueue {
     /// # Errors
     /// When the URL is wrong.
     pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
-        Ok(Self {
-            store: Store::new(config, clock, random)?,
-            watch: Mutex::default(),
-            walks: Walks::default(),
-        })
+        let store = Arc::new(Store::new(config, clock, random)?);
+        let (watch, maintained, bell) = (Mutex::default(), Mutex::default(), Bell::default());
+        Ok(Self { store, watch, walks: Walks::default(), maintained, bell })
+    }
+
+    /// Whether it answers, and has a schema that this version can work with.
+    ///
+    /// # Errors
+    /// In words that say what to do; never with a password.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.store.ready().await
     }
 
     /// Whoever was not reachable may have missed every beat.
-    fn failed(&self, error: Error) -> skep_queue::Error {
-        let error = skep_queue::Error::from(error);
+    fn failed(&self, error: impl Into<skep_queue::Error>) -> skep_queue::Error {
+        let error = error.into();
         if matches!(error, skep_queue::Error::Unavailable(_)) {
             self.watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner).outage();
         }
@@ -51,15 +64,30 @@ impl PgQueue {
 #[async_trait]
 impl Queue for PgQueue {
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
-        self.submit_blocks(submission).await.map_err(|error| self.failed(error))
+        let answers = self.submit_blocks(submission).await.map_err(|error| self.failed(error))?;
+        if answers.iter().any(bell::is_news) {
+            self.ring().await;
+        }
+        Ok(answers)
     }
 
     async fn pump(&self, pump: Pump) -> Result<Vec<Claimed>> {
-        self.claim(pump).await.map_err(|error| self.failed(error))
+        self.bell.pumps(&pump.queue);
+        let claimed = self.claim(pump).await.map_err(|error| self.failed(error))?;
+        if !claimed.is_empty() {
+            self.bell.flows();
+        }
+        Ok(claimed)
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
-        self.end(settlements).await.map_err(|error| self.failed(error))
+        // Whoever is refused here says next that the outcome cannot be stored, and it may be a good one.
+        let news = settlements.iter().any(bell::makes_news);
+        let settled = self.end(settlements).await.map_err(|error| self.failed(error.kept()))?;
+        if news {
+            self.ring().await;
+        }
+        Ok(settled)
     }
 
     async fn beat(&self, beat: Beat) -> Result<Orders> {
@@ -86,11 +114,17 @@ impl Admin for PgQueue {
     }
 
     async fn act(&self, act: Act, ids: Vec<TaskId>) -> Result<Vec<Acted>> {
-        self.act_on(act, ids).await.map_err(|error| self.failed(error))
+        let acted = self.act_on(act, ids).await.map_err(|error| self.failed(error))?;
+        if acted.iter().any(|acted| matches!(acted, Acted::Done | Acted::Requested)) {
+            self.ring().await;
+        }
+        Ok(acted)
     }
 
     async fn set(&self, queue: QueueName, task_type: Option<TaskType>, setting: Setting) -> Result<()> {
-        self.change(queue, task_type, setting).await.map_err(|error| self.failed(error))
+        self.change(queue, task_type, setting).await.map_err(|error| self.failed(error))?;
+        self.ring().await;
+        Ok(())
     }
 
     async fn drones(&self) -> Result<Vec<DroneView>> {
@@ -98,6 +132,10 @@ impl Admin for PgQueue {
     }
 
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
-        self.tell_to_drain(drone).await.map_err(|error| self.failed(error))
+        let told = self.tell_to_drain(drone).await.map_err(|error| self.failed(error))?;
+        if told {
+            self.ring().await;
+        }
+        Ok(told)
     }
 }

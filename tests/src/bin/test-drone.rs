@@ -10,11 +10,10 @@ use std::{io::BufRead, process::ExitCode, sync::Arc};
 use skep_drone::{Drone, Life, LocalConfig, Report, Stopper, log};
 use skep_queue::{
     QueueName,
-    clock::{SystemClock, SystemRandom},
     testing::{Faults, Flaky},
 };
-use skep_sqlite::{Options, SqliteQueue};
 use skep_tests::{
+    backend,
     journal::Journal,
     plan::{self, Plan, Said},
     witness::Witness,
@@ -47,9 +46,8 @@ fn start() -> Result<Report, Box<dyn std::error::Error>> {
 }
 
 async fn run(plan: Plan) -> Result<Report, Box<dyn std::error::Error>> {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let queue = SqliteQueue::open(&plan.queue, Options::default(), clock, random)?;
-    let witness = Witness::new(Arc::new(queue), Journal::open(&plan.journal)?, || say(Said::Ready));
+    let queue = backend::open(&plan.queue).await?;
+    let witness = Witness::new(queue, Journal::open(&plan.journal)?, || say(Said::Ready));
     let faults = if plan.faults == 0 { Faults::default() } else { Faults::one_in(plan.faults) };
     let flaky = Arc::new(Flaky::new(Arc::new(witness), plan.seed, faults));
     let switch = Arc::clone(&flaky);

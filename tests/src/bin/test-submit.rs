@@ -4,15 +4,20 @@
 use std::{fs::OpenOptions, io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use skep_queue::{
-    Backend, Block, BlockId, Clock, Random, Submission, Submitted, block,
+    Backend, Block, BlockId, Clock, Error, Random, Submission, Submitted, block,
     clock::{SystemClock, SystemRandom},
 };
-use skep_sqlite::{Connection, Options, SqliteQueue};
+use skep_sqlite::Connection;
 use skep_tests::{
+    backend,
     journal::Journal,
     plan::{self, Answers, Pusher, Way},
     witness::Witness,
 };
+
+/// How long a patient submitter asks, and how often.
+const PATIENCE: Duration = Duration::from_secs(120);
+const AGAIN: Duration = Duration::from_millis(50);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -20,7 +25,7 @@ fn main() -> ExitCode {
     let done = std::env::var(plan::VARIABLE).map_err(Failure::from).and_then(|text| {
         let pusher: Pusher = serde_json::from_str(&text)?;
         let answers = match pusher.way {
-            Way::Queue => push(&pusher)?,
+            Way::Queue | Way::Patient => push(&pusher)?,
             Way::Counting => naive(&pusher)?,
             Way::Lazy => lazy(&pusher)?,
         };
@@ -42,12 +47,10 @@ fn tell(error: &Failure) {
 
 fn push(pusher: &Pusher) -> Result<Answers, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let queue = SqliteQueue::open(&pusher.queue, Options::default(), clock, random)?;
-    let queue: Arc<dyn Backend> = match &pusher.journal {
-        Some(journal) => Arc::new(Witness::new(Arc::new(queue), Journal::open(journal)?, || {})),
-        None => Arc::new(queue),
-    };
+    let mut queue = runtime.block_on(backend::open(&pusher.queue))?;
+    if let Some(journal) = &pusher.journal {
+        queue = Arc::new(Witness::new(queue, Journal::open(journal)?, || {}));
+    }
     let (mut answers, begun) = (Answers::default(), SystemClock.elapsed());
     while SystemClock.elapsed().saturating_sub(begun) < pusher.length {
         let members = 1 + (SystemRandom.fraction() * 9.0) as usize;
@@ -55,7 +58,8 @@ fn push(pusher: &Pusher) -> Result<Answers, Failure> {
         let payloads = vec![r#"{"millis":2}"#; members];
         let blocks = block::pack(&like, &payloads, || BlockId::new(&SystemClock, &SystemRandom));
         let partial = SystemRandom.fraction() < 0.5;
-        let answer = runtime.block_on(queue.submit(Submission { blocks: blocks.clone(), partial }))?;
+        let submission = Submission { blocks: blocks.clone(), partial };
+        let answer = runtime.block_on(ask(&*queue, submission, pusher.way))?;
         let full = answer.iter().any(|answer| *answer != Submitted::Accepted);
         for (block, answer) in blocks.iter().zip(answer) {
             note(block, answer, &mut answers)?;
@@ -67,9 +71,25 @@ fn push(pusher: &Pusher) -> Result<Answers, Failure> {
     Ok(answers)
 }
 
+/// Submits. A patient submitter takes nothing but an answer; the bound is what an outage may last.
+async fn ask(queue: &dyn Backend, submission: Submission, way: Way) -> Result<Vec<Submitted>, Error> {
+    let begun = SystemClock.elapsed();
+    loop {
+        match queue.submit(submission.clone()).await {
+            Err(Error::Unavailable(_))
+                if way == Way::Patient && SystemClock.elapsed().saturating_sub(begun) < PATIENCE =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 fn note(block: &Block, answer: Submitted, answers: &mut Answers) -> Result<(), Failure> {
     let (accepted, rejection) = match answer {
-        Submitted::Accepted => (block.payloads.len(), None),
+        // Existing: it had been taken when the answer got lost.
+        Submitted::Accepted | Submitted::Existing => (block.payloads.len(), None),
         Submitted::Partly { accepted, rejection } => (accepted, Some(rejection)),
         Submitted::Rejected(rejection) => (0, Some(rejection)),
         other => return Err(format!("an answer that nobody asked for: {other:?}").into()),

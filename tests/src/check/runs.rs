@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use skep_queue::{Cause, TaskId};
 
-use super::{History, Record, Verdict, charges};
-use crate::journal::{self, Entry, Run};
+use super::{
+    History, Record, Verdict, charges,
+    seen::{Seen, seen},
+};
+use crate::journal::{Entry, Run};
 
 /// The runs of one task, in the order of their claims; with the moment each ended, if it did.
 pub type TaskRuns = Vec<(Run, Option<u64>)>;
@@ -37,7 +40,8 @@ impl History {
 
 pub(super) fn check(history: &History, verdict: &mut Verdict) {
     let claims: HashSet<(TaskId, u32)> = history.entries.iter().filter_map(claimed).collect();
-    let taken = taken(history);
+    let seen = seen(history);
+    let nothing = Seen::default();
     let records: HashMap<TaskId, &Record> = history.tasks.iter().map(|task| (task.id, task)).collect();
     for (id, runs) in history.runs() {
         verdict.runs += runs.len();
@@ -45,39 +49,18 @@ pub(super) fn check(history: &History, verdict: &mut Verdict) {
         for (run, _) in runs.iter().filter(|(run, _)| !claims.contains(&(run.task, run.fence))) {
             verdict.broken("I5", format!("{run:?} belongs to no claim"));
         }
+        let seen = seen.get(&id).unwrap_or(&nothing);
         for pair in runs.windows(2).filter(|pair| pair[0].0.fence == pair[1].0.fence) {
-            if history.cut_between(pair[0].0.at, pair[1].0.at) {
-                continue;
+            if seen.once(history, &pair[0].0, &pair[1].0) {
+                verdict.broken("I5", format!("two runs of one claim: {pair:?}"));
             }
-            verdict.broken("I5", format!("two runs of one claim: {pair:?}"));
         }
         match records.get(&id) {
-            Some(record) => {
-                explain(history, record, &runs, taken.get(&id).map_or(&[], Vec::as_slice), verdict)
-            }
+            Some(record) => explain(history, record, &runs, seen, verdict),
             None => verdict.broken("I2", format!("{id} ran, and is not there")),
         }
     }
     completions(history, verdict);
-}
-
-/// When settles of each task were asked that the queue took.
-fn taken(history: &History) -> HashMap<TaskId, Vec<u64>> {
-    let mut taken: HashMap<TaskId, Vec<u64>> = HashMap::new();
-    for entry in &history.entries {
-        if let Entry::Settled(settled) = entry
-            && settled.verdict == journal::Verdict::Accepted
-        {
-            taken.entry(settled.task).or_default().push(settled.asked);
-        }
-    }
-    taken
-}
-
-/// Whether a power cut alone explains a second run: the first was under way, or its outcome not yet promised.
-fn undone(history: &History, run: &Run, next: &Run, taken: &[u64]) -> bool {
-    let unreported = |cut: u64| !taken.iter().any(|asked| run.at <= *asked && *asked < cut);
-    history.cuts.iter().any(|&cut| run.at < cut && cut <= next.at && unreported(cut))
 }
 
 fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
@@ -86,7 +69,7 @@ fn claimed(entry: &Entry) -> Option<(TaskId, u32)> {
 
 /// Between a run and the next one something must have happened: a charge, with the number of the attempt; or
 /// a lost claim, or a drain, which charge nothing. Two runs at once need a lost claim.
-fn explain(history: &History, record: &Record, runs: &TaskRuns, taken: &[u64], verdict: &mut Verdict) {
+fn explain(history: &History, record: &Record, runs: &TaskRuns, seen: &Seen, verdict: &mut Verdict) {
     let charged = |run: &Run| record.events.contains_attempt(run.attempt);
     let free = |attempt: u16| {
         let happened = |(cause, charged): &&(Cause, u16)| !charges(*cause) && *charged + 1 == attempt;
@@ -107,7 +90,7 @@ fn explain(history: &History, record: &Record, runs: &TaskRuns, taken: &[u64], v
         if explained && apart {
             continue;
         }
-        if undone(history, &run, &next, taken) {
+        if seen.undone(history, &run, &next) {
             verdict.by_cut += 1;
         } else {
             verdict.unexplained += 1;

@@ -16,7 +16,7 @@ pub(super) fn check(history: &History, verdict: &mut Verdict) {
         Default::default();
     for entry in &history.entries {
         match entry {
-            Entry::Claimed { task, claim, fence, at } => {
+            Entry::Claimed { task, claim, fence, at, .. } => {
                 claims.entry(*task).or_default().entry(*claim).or_insert((*fence, *at));
             }
             Entry::Settled(settled) if settled.verdict == journal::Verdict::Accepted => {
@@ -48,9 +48,11 @@ fn once(task: TaskId, settles: &[Settled], verdict: &mut Verdict) {
 }
 
 fn current(history: &History, settled: &Settled, claims: &Claims, verdict: &mut Verdict) {
-    let Some((fence, _)) = claims.get(&settled.claim) else { return };
+    let Some(own) = claims.get(&settled.claim) else { return };
     let held = |granted: u64| !history.cut_between(granted, settled.asked);
-    if claims.values().any(|(later, at)| later > fence && *at < settled.asked && held(*at)) {
+    // By fence; and by time where a cut took a fence back, and it was given twice.
+    let later = |claim: &(u32, u64)| claim > own && claim.1 < settled.asked && held(claim.1);
+    if claims.values().any(later) {
         verdict.broken("I7", format!("accepted after another claim was granted: {settled:?}"));
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use skep_queue::{Admin, QueueName, Reason, admin::Setting};
+use skep_queue::{QueueName, Reason, admin::Setting};
 use skep_sqlite::Connection;
 use skep_tests::plan::{self, Answers, Pusher, Way};
 
@@ -51,14 +51,14 @@ fn answers(path: &Path) -> Answers {
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_processes_never_exceed_the_capacity() {
     let length = Duration::from_secs(short_or_long(5, 60));
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let capacity = Setting::Capacity(Some(BOUND_OF_QUEUE));
     scene.queue.set(QueueName::default(), None, capacity).await.unwrap();
     let plan = scene.plan("slow");
     let drone = Process::start(&skep_tests::plan::Plan { hands: 2, ..plan }).ready().await;
     let files: Vec<PathBuf> = (0..PUSHERS).map(|n| scene.path(&format!("answers-{n}"))).collect();
     let pusher = |answers: &PathBuf| Pusher {
-        queue: scene.path("queue.db"),
+        queue: scene.url.clone(),
         answers: answers.clone(),
         length,
         way: Way::Queue,
@@ -104,7 +104,7 @@ async fn counting_before_inserting_overshoots() {
         let connection = Connection::open(&path).unwrap();
         connection.execute_batch("pragma journal_mode = wal; create table tasks (payload text)").unwrap();
         let pusher = Pusher {
-            queue: path,
+            queue: path.display().to_string(),
             answers: dir.path().join("answers"),
             length: Duration::ZERO,
             way: Way::Counting,

@@ -22,7 +22,7 @@ fn run(attempt: u16, fence: u32, pid: u32, at: u64) -> Run {
 }
 
 fn claimed(fence: u32, at: u64) -> Entry {
-    Entry::Claimed { task: id(1), claim: claim(fence), fence, at }
+    Entry::Claimed { task: id(1), claim: claim(fence), fence, pid: 0, at }
 }
 
 fn settled(fence: u32, tag: u8, asked: u64) -> Entry {
@@ -157,6 +157,67 @@ fn a_power_cut_explains_only_what_was_not_promised() {
     // Its outcome had been taken before the cut.
     history.cuts = vec![5];
     history.entries.push(settled(1, 2, 3));
+    breaks(&history, "I8");
+}
+
+#[test]
+fn what_a_file_forgot_in_a_power_cut_runs_again_of_the_same_claim_only() {
+    let mut history = well();
+    // Settled before the cut, and run again from a file that forgot it: the queue has heard it before.
+    history.cuts = vec![50];
+    history.entries.extend([Entry::Begin(run(1, 1, 10, 60)), Entry::End(run(1, 1, 10, 70))]);
+    let verdict = history.check();
+    assert!(verdict.broken.is_empty() && verdict.by_cut == 1, "{verdict}");
+    // Had the cut undone what was promised, the queue would take it a second time.
+    let again = history.clone();
+    history.entries.push(settled(1, 1, 80));
+    breaks(&history, "I6");
+    // And it would grant the task again, whatever the fence is by then.
+    for fence in [1, 2] {
+        let mut history = again.clone();
+        let id = claim(9);
+        history.entries.push(Entry::Claimed {
+            task: run(1, 1, 1, 1).task,
+            claim: id,
+            fence,
+            pid: 10,
+            at: 55,
+        });
+        for entry in &mut history.entries {
+            if let Entry::Begin(run) | Entry::End(run) = entry
+                && run.pid == 10
+            {
+                run.fence = fence;
+            }
+        }
+        breaks(&history, "I8");
+    }
+    // Nor is it forgotten without a cut between.
+    let mut history = again;
+    history.cuts = vec![15];
+    breaks(&history, "I5");
+    breaks(&history, "I8");
+}
+
+#[test]
+fn a_claim_that_a_cut_undid_explains_what_ran_under_it_even_later() {
+    let mut history = well();
+    history.cuts = vec![15];
+    let again = |fence, at| Entry::Claimed { task: id(1), claim: claim(9), fence, pid: 10, at };
+    // The fence is given again while the first still runs: the queue knows nothing of the first.
+    let (begin, end) = (run(1, 1, 10, 25), run(1, 1, 10, 35));
+    history.entries = vec![claimed(1, 10), Entry::Begin(run(1, 1, 9, 20)), Entry::End(run(1, 1, 9, 30))];
+    history.entries.extend([again(1, 22), Entry::Begin(begin), Entry::End(end)]);
+    history.tasks[0].result = Some(begin);
+    let verdict = history.check();
+    assert!(verdict.broken.is_empty() && verdict.by_cut == 1, "{verdict}");
+    // But then it must not take the outcome of the first,
+    let mut taken = history.clone();
+    taken.entries.push(settled(1, 1, 40));
+    breaks(&taken, "I7");
+    // nor give one fence to two claims without a cut between.
+    history.cuts.clear();
+    breaks(&history, "I5");
     breaks(&history, "I8");
 }
 

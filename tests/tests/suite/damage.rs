@@ -92,7 +92,7 @@ fn flip(path: &Path, bytes: u64, chance: &Chance) {
 
 async fn survives(damage: Damage) {
     let chance = Chance::new(&format!("damage {damage:?}"));
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("work", vec![Job { millis: 2, ..Job::default() }; TASKS]).await;
     let plan = scene.plan("victim");
     let drone = Process::start(&plan).ready().await;

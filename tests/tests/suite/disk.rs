@@ -11,7 +11,7 @@ use std::{
 };
 
 use skep_queue::{
-    Admin, Block, Error, Queue, QueueName, Submission, Submitted,
+    Block, Error, Queue, QueueName, Submission, Submitted,
     admin::{Setting, State},
     clock::{SystemClock, SystemRandom},
 };
@@ -68,7 +68,7 @@ impl Drop for Small {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drone_outlives_a_full_disk() {
     const TASKS: usize = 3_000;
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let small = match Small::mount(scene.path("small"), "size=24m") {
         Ok(small) => small,
         Err(why) => return skip("a full disk under the drone's file", &why),
@@ -101,7 +101,7 @@ async fn a_drone_outlives_a_full_disk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_hands_find_their_work_when_the_disk_has_room_again() {
     const TASKS: usize = 500;
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let small = match Small::mount(scene.path("small"), "size=24m") {
         Ok(small) => small,
         Err(why) => return skip("a full disk under an idle drone", &why),

@@ -34,7 +34,7 @@ fn begun(scene: &Scene) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_hands_back_free_of_charge() {
     const TASKS: usize = 400;
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("work", vec![Job { millis: 50, ..Job::default() }; TASKS]).await;
     scene.submit("child", vec![Job { millis: 50, ..Job::default() }; TASKS]).await;
     let plan = Plan { hands: 4, children: 2, ..scene.plan("drained") };
@@ -63,7 +63,7 @@ async fn a_drain_hands_back_free_of_charge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_term_ends_at_once_and_the_exit_says_so() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("slow", vec![Job { millis: 600_000, ..Job::default() }; 20]).await;
     let plan = Plan { hands: 4, grace: BOUND * 10, ..scene.plan("hurried") };
     let mut drone = Process::start(&plan).ready().await;
@@ -81,7 +81,7 @@ async fn a_second_term_ends_at_once_and_the_exit_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_drone_leaves_no_process() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("child", vec![Job { millis: 20, ..Job::default() }; 200]).await;
     let plan = Plan { hands: 1, children: 3, ..scene.plan("victim") };
     let drone = Process::start(&plan).ready().await;

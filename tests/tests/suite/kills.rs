@@ -19,7 +19,7 @@ const HANDS: usize = 8;
 async fn a_killed_drone_loses_nothing_and_says_what_was_running() {
     let (tasks, kills) = short_or_long((3_000, 10), (10_000, 30));
     let chance = Chance::new("kills");
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let jobs: Vec<Job> = (0..tasks).map(|_| Job { millis: chance.within(0..4), ..Job::default() }).collect();
     scene.submit("work", jobs).await;
     let plan = skep_tests::plan::Plan { hands: HANDS, ..scene.plan("victim") };

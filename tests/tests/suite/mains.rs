@@ -61,15 +61,16 @@ impl Disk {
         self.at.join(name)
     }
 
-    /// Power is back: mounts what is left. Nobody may have anything open there.
+    /// Power is back: mounts what is left. Nobody may have anything open there. While another process still
+    /// has the dead file system in its sight, a mount finds that one again: then once more.
     pub async fn again(&self) {
-        let mut why = Ok(());
-        until("the disk is unmounted", || {
-            why = run("umount", &[], &[&self.at]);
-            why.is_ok()
+        until("the disk is mounted again", || {
+            let gone =
+                run("umount", &[], &[&self.at]).is_ok() || run("mountpoint", &["-q"], &[&self.at]).is_err();
+            gone && run("mount", &["-t", "ext4", "-o", "loop"], &[&self.image, &self.at]).is_ok()
+                && fs::write(self.path("alive"), "").is_ok()
         })
         .await;
-        run("mount", &["-t", "ext4", "-o", "loop"], &[&self.image, &self.at]).unwrap();
     }
 }
 

@@ -55,7 +55,7 @@ fn roomy(scene: &Scene, name: &str) -> Plan {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drones_work_through_an_outage_and_run_nothing_twice() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     begin(&mut scene).await;
     let plans = ["one", "two"].map(|name| roomy(&scene, name));
     let mut drones = Vec::new();
@@ -85,7 +85,7 @@ async fn drones_work_through_an_outage_and_run_nothing_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drone_killed_in_an_outage_keeps_its_outcomes() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     begin(&mut scene).await;
     let plan = roomy(&scene, "victim");
     let mut drone = Process::start(&plan).ready().await;

@@ -42,7 +42,7 @@ fn database(path: &Path, sql: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_others_are_refused_and_left_alone() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let foreign = scene.path("foreign.db");
     database(&foreign, "create table theirs (x); insert into theirs values (42)");
     let before = fs::read(&foreign).unwrap();
@@ -66,7 +66,7 @@ async fn files_of_others_are_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_a_newer_skep_is_refused() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let (queue, local) = (scene.path("newer.db"), scene.path("newer.local.db"));
     super::scene::open(&queue).close().await;
     let drone = Process::start(&Plan { local: local.clone(), ..scene.plan("newer") }).ready().await;
@@ -82,7 +82,7 @@ async fn a_file_of_a_newer_skep_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_cannot_be_written_is_refused() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let nowhere = scene.path("nowhere/queue.db");
     assert!(refusal(&nowhere).contains("does not exist: make it first"));
     assert!(drone_refusal(&scene, nowhere).await.contains("does not exist: make it first"));

@@ -14,7 +14,7 @@ const CRASHES: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_discarded_and_its_neighbours_complete() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let neighbour = Job { millis: 20, ..Job::default() };
     let mut neighbours = scene.submit("work", vec![neighbour; 100]).await;
     let poison = scene.submit("work", [Job { abort: true, ..Job::default() }]).await[0];

@@ -17,6 +17,7 @@ use skep_queue::{
 };
 use skep_sqlite::Connection;
 use skep_tests::{
+    backend,
     journal::{self, Entry, Journal, Verdict},
     plan::{Plan, Pusher, Way},
 };
@@ -57,7 +58,7 @@ struct Cuts {
 struct Pushing(Child);
 
 impl Pushing {
-    fn start(folder: &Path, queue: PathBuf, way: Way) -> Self {
+    fn start(folder: &Path, queue: String, way: Way) -> Self {
         let pusher = Pusher {
             queue,
             answers: folder.join("answers"),
@@ -86,11 +87,12 @@ impl Drop for Pushing {
 
 impl Cuts {
     async fn new(folder: &Path, disk: Disk) -> Self {
-        let plan = scene::plan(folder, disk.path("queue.db"), "victim");
+        let file = disk.path("queue.db");
+        let plan = scene::plan(folder, backend::sqlite(&file), "victim");
         let (ttl, beat) = (Duration::from_millis(600), Duration::from_millis(100));
         let plan = Plan { local: disk.path("local.db"), ttl, beat, ..plan };
         drop(Journal::open(&plan.journal).unwrap());
-        let queue = open(&plan.queue);
+        let queue = open(&file);
         let capacity = Setting::Capacity(Some(CAPACITY));
         queue.set(QueueName::default(), None, capacity).await.unwrap();
         queue.close().await;
@@ -156,6 +158,10 @@ impl Cuts {
         self.entries.extend(promised.into_iter().chain(void));
     }
 
+    fn file(&self) -> PathBuf {
+        self.disk.path("queue.db")
+    }
+
     fn promise(&mut self, entry: &Entry) {
         match entry {
             Entry::Submitted { task } => drop(self.acknowledged.insert(*task)),
@@ -178,12 +184,12 @@ impl Cuts {
 
     /// Power is back: is all there that was promised?
     async fn look(&mut self) {
-        assert_sound(&self.plan.queue);
+        assert_sound(&self.file());
         if self.plan.local.exists() {
             assert_sound(&self.plan.local);
         }
         assert_eq!(self.aside(), 0, "a cut damages no file of a drone");
-        let queue = open(&self.plan.queue);
+        let queue = open(&self.file());
         let filter = Filter { limit: usize::MAX >> 1, ..Filter::default() };
         let tasks = queue.find(filter).await.unwrap();
         queue.close().await;
@@ -218,7 +224,7 @@ async fn what_was_promised_outlives_power_cuts() {
 }
 
 async fn judge(dir: TempDir, cuts: Cuts) {
-    let mut scene = Scene::at(dir, cuts.plan.queue.clone());
+    let mut scene = Scene::at(dir, cuts.plan.queue.clone()).await;
     // Dropped, and so unmounted, before the folder goes.
     let mut cuts = cuts;
     scene.killed.clone_from(&cuts.killed);
@@ -243,7 +249,7 @@ async fn judge(dir: TempDir, cuts: Cuts) {
     assert!(verdict.broken.is_empty(), "{verdict}");
     assert_eq!((verdict.lost, verdict.unexplained), (0, 0));
     assert!(!cuts.acknowledged.is_empty() && !cuts.settled.is_empty(), "something was promised");
-    assert_sound(&cuts.plan.queue);
+    assert_sound(&cuts.file());
     assert_sound(&cuts.plan.local);
 }
 
@@ -259,7 +265,7 @@ async fn who_does_not_wait_for_the_disk_loses_what_it_promised() {
     for cut in 1..=20 {
         File::create(&journal).unwrap();
         let cutter = Cutter::start(&disk, &journal).await;
-        let pushing = Pushing::start(dir.path(), disk.path("lazy.db"), Way::Lazy);
+        let pushing = Pushing::start(dir.path(), disk.path("lazy.db").display().to_string(), Way::Lazy);
         moment(chance.within(200..600)).await;
         let acknowledged = cutter.cut().await.unwrap();
         pushing.kill();

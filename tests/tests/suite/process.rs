@@ -10,7 +10,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use skep_tests::plan::{self, Plan, Said};
+use skep_tests::{
+    backend,
+    plan::{self, Plan, Said},
+};
 
 use super::wait::{BOUND, eventually, until};
 
@@ -90,13 +93,14 @@ impl Process {
         kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
-    /// Stops it where it stands, as a suspended machine would; but not in the middle of a commit, where it
-    /// would hold up every writer of the file for as long.
-    pub async fn freeze(&self, queue: &Path) {
-        let lock = File::open(queue.with_added_extension("lock")).unwrap();
+    /// Stops it where it stands, as a suspended machine would; of a queue in a file not in the middle of
+    /// a commit, where it would hold up every writer for as long.
+    pub async fn freeze(&self, queue: &str) {
+        let lock = backend::file(queue).map(|file| File::open(file.with_added_extension("lock")).unwrap());
         let frozen = || async {
             self.signal(Signal::STOP);
             until("every thread has stopped", || stopped(self.pid())).await;
+            let Some(lock) = &lock else { return Some(()) };
             if lock.try_lock().is_ok() {
                 lock.unlock().unwrap();
                 return Some(());

@@ -8,13 +8,14 @@ use std::{
 };
 
 use skep_queue::{
-    Admin, Block, BlockId, Cause, Queue, Submission, Submitted, TaskId, TaskType,
+    Backend, Block, BlockId, Cause, Submission, Submitted, TaskId, TaskType,
     admin::{Event, Filter, TaskView},
     block,
     clock::{SystemClock, SystemRandom},
 };
 use skep_sqlite::{Connection, Options, SqliteQueue};
 use skep_tests::{
+    backend,
     check::{History, Record, Verdict},
     journal::{self, Entry},
     plan::{Job, Plan},
@@ -26,27 +27,25 @@ use super::wait::{BOUND, eventually};
 /// A folder with a queue, kept when the test fails.
 pub struct Scene {
     pub dir: TempDir,
-    file: PathBuf,
-    pub queue: Arc<SqliteQueue>,
+    /// The URL of the queue.
+    pub url: String,
+    pub queue: Arc<dyn Backend>,
     submitted: Vec<TaskId>,
     pub killed: HashMap<u32, u64>,
     most: Option<(u64, u64)>,
 }
 
 impl Scene {
-    pub fn new() -> Self {
-        Self::in_folder(tempfile::tempdir().unwrap())
-    }
-
-    pub fn in_folder(dir: TempDir) -> Self {
-        let file = dir.path().join("queue.db");
-        Self::at(dir, file)
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = backend::sqlite(&dir.path().join("queue.db"));
+        Self::at(dir, url).await
     }
 
     /// With a queue that lies elsewhere.
-    pub fn at(dir: TempDir, file: PathBuf) -> Self {
-        let queue = open(&file);
-        Self { dir, file, queue: Arc::new(queue), submitted: Vec::new(), killed: HashMap::new(), most: None }
+    pub async fn at(dir: TempDir, url: String) -> Self {
+        let queue = backend::open(&url).await.unwrap();
+        Self { dir, url, queue, submitted: Vec::new(), killed: HashMap::new(), most: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -55,7 +54,7 @@ impl Scene {
 
     /// A drone with a short lease.
     pub fn plan(&self, name: &str) -> Plan {
-        plan(self.dir.path(), self.file.clone(), name)
+        plan(self.dir.path(), self.url.clone(), name)
     }
 
     /// Submits tasks in blocks, and notes that they were acknowledged.
@@ -150,7 +149,9 @@ impl Scene {
         let verdict = history.check();
         eprintln!("{test}: tasks {}, kills {}, {verdict}", self.submitted.len(), self.killed.len());
         assert!(verdict.broken.is_empty(), "{test}: {verdict}");
-        assert_sound(&self.file);
+        if let Some(file) = backend::file(&self.url) {
+            assert_sound(&file);
+        }
         (history, verdict)
     }
 }
@@ -165,7 +166,7 @@ impl Drop for Scene {
 }
 
 /// A drone with a short lease.
-pub fn plan(folder: &Path, queue: PathBuf, name: &str) -> Plan {
+pub fn plan(folder: &Path, queue: String, name: &str) -> Plan {
     Plan {
         name: name.to_owned(),
         queue,

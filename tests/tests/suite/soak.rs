@@ -33,7 +33,7 @@ impl Holds {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drone_does_not_grow() {
     let tasks = short_or_long(20_000, 200_000);
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("work", vec![Job::default(); tasks]).await;
     let plan = Plan { hands: 32, children: 2, ..scene.plan("soaked") };
     scene.submit("child", vec![Job::default(); tasks / 20]).await;

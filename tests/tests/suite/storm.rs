@@ -68,7 +68,7 @@ impl Place {
 async fn after_a_storm_every_promise_holds() {
     let chance = Chance::new("storm");
     let length = std::time::Duration::from_secs(short_or_long(10, 120));
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let mut places: Vec<Place> = (0..DRONES as u64)
         .map(|n| {
             let plan = scene.plan(&format!("drone-{n}"));

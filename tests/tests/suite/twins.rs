@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use skep_queue::{Admin, Cause, admin::State};
+use skep_queue::{Cause, admin::State};
 use skep_tests::plan::{Job, Plan};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_drone_on_one_local_file_is_refused() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     let plan = scene.plan("first");
     let first = Process::start(&plan).ready().await;
     let mut second = Process::start(&Plan { name: "second".into(), ..plan.clone() });
@@ -31,7 +31,7 @@ async fn a_second_drone_on_one_local_file_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
     const TASKS: usize = 1_000;
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("work", vec![Job { millis: 15, ..Job::default() }; TASKS]).await;
     let short = |name: &str| Plan {
         ttl: Duration::from_secs(1),
@@ -42,7 +42,7 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
     let (frozen, other) = (short("frozen"), short("other"));
     let frozen = Process::start(&frozen).ready().await;
     let other = Process::start(&other).ready().await;
-    frozen.freeze(&scene.path("queue.db")).await;
+    frozen.freeze(&scene.url).await;
     scene.only_drones(&["other"]).await;
     // The rescue is done; the rest of three leases only makes it later.
     moment(2_000).await;
@@ -59,7 +59,7 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_replies_everywhere_lose_nothing_and_run_nothing_twice() {
     const TASKS: usize = 2_000;
-    let mut scene = Scene::new();
+    let mut scene = Scene::new().await;
     scene.submit("work", vec![Job { millis: 1, ..Job::default() }; TASKS]).await;
     // A fifth of all calls fails, of the others a fifth is not heard of, and so on.
     let faulty = |name: &str, seed| Plan {

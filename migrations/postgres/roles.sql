@@ -1,0 +1,76 @@
+-- Who may do what. Nobody gets anything by being in the database: groups do, and logins are put into groups by
+-- whoever runs the server (grant skep_drone to image_drones).
+
+-- The groups belong to the whole server. Where this role may not make them, somebody who may is asked to.
+do $$
+begin
+  begin create role skep_submit nologin; exception when duplicate_object or unique_violation or insufficient_privilege then null; end;
+  begin create role skep_drone nologin; exception when duplicate_object or unique_violation or insufficient_privilege then null; end;
+  begin create role skep_view nologin; exception when duplicate_object or unique_violation or insufficient_privilege then null; end;
+  begin create role skep_admin nologin; exception when duplicate_object or unique_violation or insufficient_privilege then null; end;
+end $$;
+
+revoke all on schema skep from public;
+revoke all on all tables in schema skep from public;
+revoke all on all sequences in schema skep from public;
+revoke all on all functions in schema skep from public;
+
+do $$
+declare
+  v_grant record;
+  v_missing text;
+begin
+  select string_agg(format('create role %I nologin;', g), ' ') into v_missing
+  from unnest('{skep_submit,skep_drone,skep_view,skep_admin}'::text[]) g
+  where not exists (select from pg_catalog.pg_roles where rolname = g);
+  if v_missing is not null then
+    raise warning 'skep''s groups are missing, and this role may not make them: ask the administrator for: %, then run this again', v_missing;
+  end if;
+
+  for v_grant in
+    select g, what from (values
+      ('schema skep', 'usage', 'skep_submit skep_drone skep_view skep_admin'),
+      ('skep.task_list', 'select', 'skep_view skep_admin'),
+      ('skep.queue_stats', 'select', 'skep_view skep_admin'),
+      ('skep.drone_list', 'select', 'skep_view skep_admin'),
+      -- Payloads, results and errors.
+      ('all tables in schema skep', 'select', 'skep_admin')
+    ) list (thing, verb, groups)
+    cross join regexp_split_to_table(groups, ' ') g
+    cross join lateral (select format('grant %s on %s to %I', verb, thing, g) as what) grants
+    where exists (select from pg_catalog.pg_roles where rolname = g)
+    union all
+    select g, format('grant execute on function %s to %I', p.oid::regprocedure, g)
+    from (values
+      -- every function, and the groups that may call it; with none it is for functions alone
+      ('now', 'skep_view skep_admin'),
+      ('has', 'skep_view skep_admin'),
+      ('task_id', 'skep_view skep_admin'),
+      ('state_name', 'skep_view skep_admin'),
+      ('see_queues', 'skep_view skep_admin'),
+      ('see_drones', 'skep_view skep_admin'),
+      ('see_tasks', 'skep_admin'),
+      ('see_task', 'skep_admin'),
+      ('task', 'skep_admin'),
+      ('result', 'skep_admin'),
+      ('act', 'skep_admin'),
+      ('cancel', 'skep_admin'),
+      ('retry', 'skep_admin'),
+      ('change', 'skep_admin'),
+      ('pause', 'skep_admin'),
+      ('resume', 'skep_admin'),
+      ('drain', 'skep_admin'),
+      ('beat', 'skep_drone'),
+      ('rescue', 'skep_drone'),
+      ('maintain', 'skep_drone'),
+      ('awaits', 'skep_drone'),
+      ('ring', 'skep_submit skep_drone skep_admin'),
+      ('schema_version', 'skep_submit skep_drone skep_view skep_admin')
+    ) list (name, groups)
+    join pg_catalog.pg_proc p on p.proname = list.name and p.pronamespace = 'skep'::regnamespace
+    cross join regexp_split_to_table(groups, ' ') g
+    where exists (select from pg_catalog.pg_roles where rolname = g)
+  loop
+    execute v_grant.what;
+  end loop;
+end $$;
