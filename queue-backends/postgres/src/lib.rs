@@ -8,6 +8,7 @@ mod address;
 mod admin;
 mod beat;
 mod bell;
+mod endings;
 mod error;
 mod line;
 mod pump;
