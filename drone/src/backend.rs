@@ -3,9 +3,11 @@
 
 use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
 
+use skep_postgres::operate;
 use skep_queue::{
-    Backend,
+    Backend, Clock,
     clock::{SystemClock, SystemRandom},
+    health::Finding,
 };
 
 /// Opens a backend by its URL; the error is for people.
@@ -19,10 +21,12 @@ pub struct Backends {
 }
 
 impl Backends {
-    /// Those that come with skep: `sqlite:PATH`.
+    /// Those that come with skep: `sqlite:PATH`, and `postgres://..`, which is also `postgresql://..`.
     #[must_use]
     pub fn builtin() -> Self {
-        Self::default().with("sqlite", |url| Box::pin(async move { sqlite(&url) }))
+        let postgres = |url: String| -> Opening { Box::pin(async move { postgres(&url) }) };
+        let sqlite = |url: String| -> Opening { Box::pin(async move { sqlite(&url) }) };
+        Self::default().with("sqlite", sqlite).with("postgres", postgres).with("postgresql", postgres)
     }
 
     /// With another one. The opener gets the whole URL.
@@ -38,6 +42,20 @@ impl Backends {
     /// In words: an unknown scheme, or what the backend says.
     pub async fn open(&self, url: &str) -> Result<Arc<dyn Backend>, String> {
         self.opener(url)?(url.to_owned()).await
+    }
+
+    /// Opens it for a drone of this name, which a server that shows who is connected shows.
+    ///
+    /// # Errors
+    /// As [`Backends::open`].
+    pub async fn open_for(&self, url: &str, drone: &str) -> Result<Arc<dyn Backend>, String> {
+        if !is_postgres(url) || url.contains("application_name=") {
+            return self.open(url).await;
+        }
+        // PostgreSQL shows 63 bytes of ASCII.
+        let shown = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = drone.chars().map(shown).take(58).collect();
+        self.open(&with_parameter(url, "application_name", &format!("skep%20{name}"))).await
     }
 
     /// Whether the URL names a backend that is known here.
@@ -60,6 +78,77 @@ impl Backends {
     }
 }
 
+/// What whoever runs a server asks of its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// Bring it to what this version wants.
+    Up,
+    /// The SQL that would do it.
+    Plan,
+}
+
+/// The schema of a URL's server, as this version compares it.
+pub(crate) use skep_postgres::schema::Status as SchemaStatus;
+
+/// Sets the schema up, or says how: the parts that were put there, or the SQL.
+///
+/// # Errors
+/// In words; the flag says whether the server was not reached.
+pub(crate) async fn schema(url: &str, what: Schema) -> Result<Vec<String>, (String, bool)> {
+    let config = server(url)?;
+    let done = match what {
+        Schema::Up => operate::up(&config).await,
+        Schema::Plan => operate::plan(&config).await.map(|sql| vec![sql]),
+    };
+    done.map_err(told)
+}
+
+/// How the schema of a URL stands.
+///
+/// # Errors
+/// As [`schema`].
+pub(crate) async fn schema_status(url: &str) -> Result<SchemaStatus, (String, bool)> {
+    operate::status(&server(url)?).await.map_err(told)
+}
+
+/// What may be wrong with a backend; none when nobody knows how to look.
+///
+/// # Errors
+/// As [`schema`].
+pub(crate) async fn doctor(url: &str, clock: &dyn Clock) -> Result<Option<Vec<Finding>>, (String, bool)> {
+    if let Some(path) = sqlite_path(url) {
+        let found = skep_sqlite::doctor::look(Path::new(path));
+        return found.map(Some).map_err(|error| (error.to_string(), true));
+    }
+    if !is_postgres(url) {
+        return Ok(None);
+    }
+    operate::doctor(&server(url)?, clock).await.map(Some).map_err(told)
+}
+
+fn server(url: &str) -> Result<skep_postgres::Config, (String, bool)> {
+    if is_postgres(url) {
+        Ok(skep_postgres::Config::new(url))
+    } else {
+        Err(("only a postgres: backend has a schema to set up: name it with --backend".into(), false))
+    }
+}
+
+fn told(error: skep_postgres::Error) -> (String, bool) {
+    let unreachable = matches!(error, skep_postgres::Error::Unreachable(_));
+    (error.to_string(), unreachable)
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
+}
+
+/// A URL with one parameter more, which is encoded already.
+pub(crate) fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}{name}={value}")
+}
+
 /// The file that opening the URL would make, since it is not there.
 pub(crate) fn absent_file(url: &str) -> Option<&Path> {
     let path = sqlite_path(url)?;
@@ -78,5 +167,12 @@ fn sqlite(url: &str) -> Result<Arc<dyn Backend>, String> {
     }
     let options = skep_sqlite::Options::default();
     let queue = skep_sqlite::SqliteQueue::open(path, options, Arc::new(SystemClock), Arc::new(SystemRandom));
+    queue.map(|queue| Arc::new(queue) as Arc<dyn Backend>).map_err(|error| error.to_string())
+}
+
+/// It need not be reached now: only a wrong URL is an error.
+fn postgres(url: &str) -> Result<Arc<dyn Backend>, String> {
+    let config = skep_postgres::Config::new(url);
+    let queue = skep_postgres::PgQueue::new(&config, Arc::new(SystemClock), Arc::new(SystemRandom));
     queue.map(|queue| Arc::new(queue) as Arc<dyn Backend>).map_err(|error| error.to_string())
 }

@@ -7,6 +7,7 @@ mod call;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod drone;
 mod exit;
 mod init;
@@ -14,6 +15,7 @@ mod man;
 mod out;
 mod queue;
 mod result;
+mod schema;
 mod status;
 mod submit;
 mod task;
@@ -83,6 +85,7 @@ enum Verb {
     #[command(subcommand)]
     Config(config::Verb),
     Demo(demo::Args),
+    Doctor(doctor::Args),
     /// The daemon that runs tasks.
     #[command(subcommand)]
     Drone(drone::Verb),
@@ -90,6 +93,9 @@ enum Verb {
     Man(man::Args),
     Queue(queue::Args),
     Result(result::Args),
+    /// Sets up what a server needs.
+    #[command(subcommand)]
+    Schema(schema::Verb),
     Status(status::Args),
     Submit(submit::Args),
     Task(task::Args),
@@ -121,10 +127,25 @@ impl World {
         self.common.backend.as_deref().unwrap_or(DEFAULT_BACKEND)
     }
 
+    /// Everybody on a machine sees the arguments of every process.
+    fn checked(&self) -> Result<(), Failed> {
+        let said = self.common.backend.as_deref().unwrap_or_default();
+        let from_variable = std::env::var(BACKEND_VARIABLE).is_ok_and(|variable| variable == said);
+        if from_variable || !Url::new(said).has_password() {
+            return Ok(());
+        }
+        let why = format!(
+            "--backend holds a password, which everybody on this machine can read: say it in {BACKEND_VARIABLE}, \
+             PGPASSWORD or ~/.pgpass, or name a file with password_file="
+        );
+        Err(Failed::new(Exit::Usage, why))
+    }
+
     /// The backend, for a verb that brings something: it may come into being here.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Backend>, Failed> {
         let url = self.url();
-        self.backends.check(url).map_err(|why| Failed::new(Exit::Usage, why))?;
+        let wrong = |why: String| Failed::new(Exit::Usage, Url::new(url).redact(&why));
+        self.backends.check(url).map_err(wrong)?;
         let redacted = |why: String| Failed::new(Exit::Unreachable, Url::new(url).redact(&why));
         self.backends.open(url).await.map_err(redacted)
     }
@@ -180,7 +201,10 @@ pub fn main(backends: Backends) -> ExitCode {
 
 /// Runs a verb to its exit code; nothing is left unsaid.
 async fn conclude(verb: Verb, world: &World) -> Exit {
-    let ended = run(verb, world).await;
+    let ended = match world.checked() {
+        Ok(()) => run(verb, world).await,
+        Err(failed) => Err(failed),
+    };
     // What was said before an error comes before it.
     let said = world.out.finish();
     match ended.and_then(|exit| said.map(|()| exit)) {
@@ -199,11 +223,13 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Completions(args) => completions::run(&args, world),
         Verb::Config(verb) => config::run(verb, world),
         Verb::Demo(args) => demo::run(args, world).await,
+        Verb::Doctor(args) => doctor::run(&args, world).await,
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Init(args) => init::run(&args, world),
         Verb::Man(args) => man::run(&args, world),
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
+        Verb::Schema(verb) => schema::run(&verb, world).await,
         Verb::Status(args) => status::run(&args, world).await,
         Verb::Submit(args) => submit::run(args, world).await,
         Verb::Task(args) => task::run(args, world).await,

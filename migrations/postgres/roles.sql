@@ -30,6 +30,7 @@ begin
   for v_grant in
     select g, what from (values
       ('schema skep', 'usage', 'skep_submit skep_drone skep_view skep_admin'),
+      ('skep.schema_parts', 'select', 'skep_submit skep_drone skep_view skep_admin'),
       ('skep.task_list', 'select', 'skep_view skep_admin'),
       ('skep.queue_stats', 'select', 'skep_view skep_admin'),
       ('skep.drone_list', 'select', 'skep_view skep_admin'),

@@ -62,7 +62,9 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
 async fn open(world: &World, config: &Config, n: usize) -> Result<Bench, Failed> {
     let own: PathBuf = config.folder.join(format!("queue-{n}.db"));
     let url = world.common.backend.clone().unwrap_or_else(|| format!("sqlite:{}", own.display()));
-    let backend = world.backends.open(&url).await.map_err(|error| Failed::new(Exit::Unreachable, error))?;
+    let backend = world.backends.open(&url).await;
+    let backend =
+        backend.map_err(|why| Failed::new(Exit::Unreachable, crate::config::Url::new(&url).redact(&why)))?;
     let label = url.split(':').next().unwrap_or_default().to_owned();
     Ok(Bench::new(label, backend, config.clone(), Arc::new(SystemClock), Arc::new(SystemRandom)))
 }

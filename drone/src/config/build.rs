@@ -37,7 +37,7 @@ impl Config {
     /// # Errors
     /// When a backend cannot be opened.
     pub async fn build(self, backends: &Backends) -> Result<Drone, BuildError> {
-        let queues = open(&self.queues, backends).await?;
+        let queues = open(&self.queues, &self.name, backends).await?;
         let mut builder = Drone::builder().name(self.name).life(self.life).local(self.local);
         for (queue, backend) in self.queues.iter().zip(queues) {
             builder = builder.queue(queue.label(), queue.name.clone(), backend);
@@ -52,13 +52,14 @@ impl Config {
 /// One backend a URL, however many of its queues are pumped.
 pub(crate) async fn open(
     queues: &[QueueConfig],
+    drone: &str,
     backends: &Backends,
 ) -> Result<Vec<Arc<dyn Backend>>, BuildError> {
     let mut opened: HashMap<&str, Arc<dyn Backend>> = HashMap::new();
     let mut all = Vec::new();
     for QueueConfig { url, .. } in queues {
         if !opened.contains_key(url.reveal()) {
-            let backend = backends.open(url.reveal()).await;
+            let backend = backends.open_for(url.reveal(), drone).await;
             let wrong = |why: String| BuildError::Backend { url: url.clone(), why: url.redact(&why) };
             opened.insert(url.reveal(), backend.map_err(wrong)?);
         }
@@ -68,9 +69,14 @@ pub(crate) async fn open(
 }
 
 impl QueueConfig {
-    /// How the local file remembers it: without the password, which may change.
+    /// How the local file remembers it: without the password, which may change, and where that is.
     fn label(&self) -> String {
-        format!("{}#{}", self.url, self.name)
+        let url = self.url.to_string();
+        let (place, query) = url.split_once('?').unwrap_or((&url, ""));
+        let stays = |pair: &&str| !pair.is_empty() && !pair.starts_with("password_file=");
+        let query: Vec<&str> = query.split('&').filter(stays).collect();
+        let sign = if query.is_empty() { "" } else { "?" };
+        format!("{place}{sign}{}#{}", query.join("&"), self.name)
     }
 }
 

@@ -180,7 +180,9 @@ fn put_backend(tree: &mut Node, backend: Option<&(Origin, String)>, notes: &mut 
         }
         [queue] if *at != Origin::Default => {
             if let Some(queue) = queue.table_mut() {
+                // They belong to the URL that is replaced.
                 queue.remove("url_file");
+                queue.remove("password_file");
                 queue.insert("url".into(), url);
             }
         }
@@ -196,6 +198,7 @@ fn anchor(tree: &mut Node, folder: &Path) {
     each(tree, &["local", "path"], &mut |node| anchor_path(node, folder));
     each(tree, &["log", "file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "url_file"], &mut |node| anchor_path(node, folder));
+    each(tree, &["queue", "*", "password_file"], &mut |node| anchor_path(node, folder));
     each(tree, &["workers", "*", "cwd"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "url"], &mut |node| {
         let url = node.str().and_then(|url| super::url::anchored(url, folder));

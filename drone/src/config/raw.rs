@@ -86,6 +86,8 @@ pub struct QueueTable {
     pub url: Option<Url>,
     /// A file that holds the URL, when it has a password.
     pub url_file: Option<PathBuf>,
+    /// A file that holds the password of a postgres: URL; read again at each connection.
+    pub password_file: Option<PathBuf>,
     /// The queue's name within the backend.
     pub name: Option<String>,
 }

@@ -4,6 +4,8 @@ use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::backend;
+
 /// A URL that prints without its secrets.
 #[derive(Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
@@ -25,14 +27,34 @@ impl Url {
         &self.0
     }
 
+    /// With one parameter more, percent-encoded.
+    #[must_use]
+    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+        let encode =
+            |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        Self(backend::with_parameter(&self.0, name, &value.bytes().map(encode).collect::<String>()))
+    }
+
+    /// Whether whoever reads it learns a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        !self.secrets().is_empty()
+    }
+
     /// What somebody else said of it, without its secrets.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let mut text = text.replace(&self.0, &self.to_string());
-        if let Some(password) = self.password() {
-            text = text.replace(password, "***");
-        }
-        text
+        let text = text.replace(&self.0, &self.to_string());
+        self.secrets().into_iter().fold(text, |text, secret| text.replace(secret, "***"))
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        let query = self.0.split_once('?').map_or("", |(_, query)| query);
+        let of_query = query.split('&').filter_map(|pair| {
+            pair.split_once('=').filter(|(key, value)| is_secret(key, value)).map(|(_, value)| value)
+        });
+        self.password().into_iter().chain(of_query).filter(|secret| !secret.is_empty()).collect()
     }
 
     fn password(&self) -> Option<&str> {
@@ -43,6 +65,11 @@ impl Url {
     }
 }
 
+/// Whether the value of a parameter is a secret. That of `listen` is a URL of its own.
+fn is_secret(key: &str, value: &str) -> bool {
+    SECRET.contains(&key) || key == "listen" && value.contains("%40")
+}
+
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self.password() {
@@ -51,7 +78,7 @@ impl fmt::Display for Url {
         };
         let Some((head, query)) = text.split_once('?') else { return f.write_str(&text) };
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((key, _)) if SECRET.contains(&key) => format!("{key}=***"),
+            Some((key, value)) if is_secret(key, value) => format!("{key}=***"),
             _ => pair.to_owned(),
         });
         write!(f, "{head}?{}", pairs.collect::<Vec<_>>().join("&"))
@@ -98,12 +125,21 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_is_added_as_it_is_meant() {
+        let file = |url| Url::new(url).with("password_file", "/run/a b").reveal().to_owned();
+        assert_eq!(file("postgres:///app"), "postgres:///app?password_file=/run/a%20b");
+        assert_eq!(file("postgres:///app?x=1"), "postgres:///app?x=1&password_file=/run/a%20b");
+        assert!(!Url::new("postgres:///app?password_file=/run/x").has_password());
+    }
+
+    #[test]
     fn passwords_are_never_printed() {
         let table = [
             ("postgres://u:secret@host/db", "postgres://u:***@host/db"),
             ("postgres://u:se@cr/et@host/db", "postgres://u:***@host/db"),
             ("postgres://host/db?password=secret&x=1", "postgres://host/db?password=***&x=1"),
             ("postgres:///app", "postgres:///app"),
+            ("postgres:///app?listen=postgres%3A%2F%2Fu%3Asecret%40h", "postgres:///app?listen=***"),
             ("sqlite:./a@b.db", "sqlite:./a@b.db"),
         ];
         for (whole, shown) in table {

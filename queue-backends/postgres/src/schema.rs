@@ -56,7 +56,11 @@ impl Status {
 /// When the schema is newer than this version, rights are missing, or the server fails: nothing is changed.
 pub async fn up(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>, Error> {
     let mut transaction = connection.begin().await?;
-    sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await?;
     let standing = Standing::read(&mut transaction, schema).await?;
     let (names, sql) = difference(&standing, schema)?;
     if !names.is_empty() {
@@ -71,7 +75,10 @@ pub async fn up(connection: &mut PgConnection, schema: &str) -> Result<Vec<Strin
 /// # Errors
 /// When the schema is newer than this version, or the server fails.
 pub async fn plan(connection: &mut PgConnection, schema: &str) -> Result<String, Error> {
-    let (names, sql) = difference(&Standing::read(connection, schema).await?, schema)?;
+    let mut transaction = connection.begin().await?;
+    let standing = Standing::read(&mut transaction, schema).await?;
+    transaction.commit().await?;
+    let (names, sql) = difference(&standing, schema)?;
     Ok(if names.is_empty() {
         String::new()
     } else {
@@ -84,7 +91,9 @@ pub async fn plan(connection: &mut PgConnection, schema: &str) -> Result<String,
 /// # Errors
 /// When the server fails.
 pub async fn status(connection: &mut PgConnection, schema: &str) -> Result<Status, Error> {
-    let standing = Standing::read(connection, schema).await?;
+    let mut transaction = connection.begin().await?;
+    let standing = Standing::read(&mut transaction, schema).await?;
+    transaction.commit().await?;
     let missing = wanted().into_iter().filter(|part| !standing.holds(part)).map(|part| part.name);
     Ok(Status {
         schema: schema.to_owned(),
@@ -102,7 +111,7 @@ pub(crate) fn usable(version: i32, schema: &str) -> Result<(), Error> {
     match version {
         _ if version > VERSION => Err(newer(version, schema)),
         // One step back works with the functions that it has: drones may be newer while a fleet is upgraded.
-        _ if version >= VERSION - 1 && version > 0 => Ok(()),
+        _ if version > 0 && version + 1 >= VERSION => Ok(()),
         _ => Err(Error::Unfit(format!(
             "schema {schema} is of version {version}, and this skep needs {VERSION}: run skep schema up"
         ))),

@@ -18,6 +18,7 @@ pub mod beat;
 pub mod block;
 pub mod claim;
 pub mod clock;
+pub mod health;
 pub mod id;
 pub mod mask;
 pub mod name;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod db;
+pub mod doctor;
 pub mod error;
 pub mod lock;
 pub mod place;

@@ -8,7 +8,7 @@ use super::FileArgs;
 use crate::{
     backend::absent_file,
     cli::{Exit, Failed, Form, World},
-    config::{Config, Loaded, WorkerConfig, open},
+    config::{Config, Loaded, QueueConfig, WorkerConfig, open},
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,9 +29,9 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
             world.out.talk(format!("note: {} is not there yet: the first run makes it", path.display()));
             continue;
         }
-        if let Err(error) = open(std::slice::from_ref(queue), &world.backends).await {
+        if let Err(error) = answers(queue, &config.name, world).await {
             unreachable = true;
-            problems.push(error.to_string());
+            problems.push(error);
         }
     }
     match world.out.form() {
@@ -45,6 +45,17 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
         (1, true) => Err(Failed::new(Exit::Unreachable, problems.join("\n"))),
         _ => Err(Failed::new(Exit::Usage, problems.join("\n"))),
     }
+}
+
+/// A backend may open without being there; a drone starts all the same, but whoever checks wants to know.
+async fn answers(queue: &QueueConfig, drone: &str, world: &World) -> Result<(), String> {
+    let opened = open(std::slice::from_ref(queue), drone, &world.backends).await;
+    let backends = opened.map_err(|error| error.to_string())?;
+    for backend in backends {
+        let looked = backend.drones().await;
+        looked.map_err(|error| format!("{}: {}", queue.url, queue.url.redact(&error.to_string())))?;
+    }
+    Ok(())
 }
 
 /// What is wrong with a worker's program.

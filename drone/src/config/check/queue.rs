@@ -46,7 +46,24 @@ impl Check<'_> {
         };
         let key = if table.url.is_some() { "url" } else { "url_file" };
         self.scheme(&["queue", index, key], &url)?;
+        let url = self.with_password(index, url, table.password_file.as_deref())?;
         Some(QueueConfig { url, name: name.ok()? })
+    }
+
+    /// The backend reads the file itself, whenever it connects: a password may change.
+    fn with_password(&mut self, index: &str, url: Url, file: Option<&Path>) -> Option<Url> {
+        let Some(file) = file else { return Some(url) };
+        let path = ["queue", index, "password_file"];
+        if url.has_password() {
+            self.problem(&path, "`password_file`: there is a password in the URL already: keep one");
+            return None;
+        }
+        if !url.reveal().starts_with("postgres") {
+            self.problem(&path, "`password_file`: only a postgres: backend asks for a password");
+            return None;
+        }
+        self.secret(&path, file)?;
+        Some(url.with("password_file", &file.display().to_string()))
     }
 
     /// The backend must be known; what it says of the URL itself comes when it is opened.
@@ -58,11 +75,11 @@ impl Check<'_> {
 
     /// A text from a file of its own.
     fn secret(&mut self, path: &[&str], file: &Path) -> Option<Url> {
-        let shown = file.display();
+        let (shown, key) = (file.display(), path.last().copied().unwrap_or_default());
         let text = match fs::read_to_string(file) {
             Ok(text) => text.trim().to_owned(),
             Err(error) => {
-                self.problem(path, &format!("`url_file`: cannot read {shown}: {error}"));
+                self.problem(path, &format!("`{key}`: cannot read {shown}: {error}"));
                 return None;
             }
         };
@@ -70,7 +87,7 @@ impl Check<'_> {
             self.note(path, &format!("everybody can read {shown}: chmod o-r {shown}"));
         }
         if text.is_empty() {
-            self.problem(path, &format!("`url_file`: {shown} is empty"));
+            self.problem(path, &format!("`{key}`: {shown} is empty"));
             return None;
         }
         // Written by hand like any other URL, so by the same rule: from the folder it is in.

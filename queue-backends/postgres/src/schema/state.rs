@@ -38,6 +38,7 @@ impl Standing {
             "select to_regnamespace('\"{schema}\"') is not null, \
              to_regclass('\"{schema}\".schema_parts') is not null, {GROUPS_THAT_ARE}"
         )))
+        .persistent(false)
         .fetch_one(&mut *connection)
         .await?;
         let mut standing = Self { exists, groups, ..Self::default() };
@@ -52,7 +53,7 @@ impl Standing {
              where n.nspname = $1 and (p.proacl is null or exists \
              (select from aclexplode(p.proacl) a where a.grantee = 0)) order by 1",
         );
-        standing.open = open.bind(schema).fetch_all(connection).await?;
+        standing.open = open.bind(schema).persistent(false).fetch_all(connection).await?;
         Ok(standing)
     }
 
@@ -62,6 +63,7 @@ impl Standing {
              from \"{schema}\".schema_parts s left join (select 'function ' || p.proname as name, {STANDS} as stands \
              from pg_proc p where p.pronamespace = '\"{schema}\"'::regnamespace group by p.proname) now using (name)"
         )))
+        .persistent(false)
         .fetch_all(connection)
         .await?;
         for row in rows {
