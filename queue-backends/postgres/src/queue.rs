@@ -40,7 +40,8 @@ impl PgQueue {
     pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let store = Arc::new(Store::new(config, clock, random)?);
         let (watch, maintained, bell) = (Mutex::default(), Mutex::default(), Bell::default());
-        Ok(Self { store, watch, walks: Walks::default(), maintained, bell })
+        let walks = Walks::default();
+        Ok(Self { store, watch, walks, maintained, bell })
     }
 
     /// Whether it answers, and has a schema that this version can work with.
