@@ -125,6 +125,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/in_the_way.sql"),
     include_str!("../postgres/functions/place_in_new_lane.sql"),
     include_str!("../postgres/functions/place_instead.sql"),
+    include_str!("../postgres/functions/place_new.sql"),
     include_str!("../postgres/functions/place.sql"),
     include_str!("../postgres/functions/store_all.sql"),
     include_str!("../postgres/functions/place_each.sql"),

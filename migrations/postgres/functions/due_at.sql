@@ -1,6 +1,6 @@
 -- When a task may start: kind 0 now, 1 after so many microseconds, 2 at so many since 1970. Not after 9999.
 create or replace function skep.due_at(p_kind smallint, p_micros bigint, p_now timestamptz) returns timestamptz
-language sql immutable parallel safe
+language sql stable parallel safe
 as $$
   select case p_kind
     when 0 then p_now

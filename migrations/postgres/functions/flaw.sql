@@ -1,7 +1,7 @@
 -- What is wrong with the form of a block, if anything is.
 create or replace function skep.flaw(
   p_id uuid, p_queue text, p_type text, p_options jsonb, p_n int, p_body bytea, p_flaw text) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 as $$
   select case
     when not skep.is_name(p_queue) then skep.no_name(p_queue)

@@ -1,7 +1,7 @@
 -- Whether a block is here already, and what that means for whoever submits it; all null when it is not. A
 -- member that is no longer kept was accepted with the others.
 create or replace function skep.known(
-  p_id uuid, p_queue int, p_lane int, p_partial boolean, p_n int, p_body bytea,
+  p_partial boolean, p_id uuid, p_queue text, p_type text, p_n int, p_body bytea,
   out outcome text, out accepted int, out holder uuid, out rejection jsonb)
 language plpgsql as $$
 declare
@@ -11,13 +11,13 @@ declare
   v_body bytea;
   v_first int;
 begin
-  select min(k.lane) = p_lane, max(length(k.members)), bit_or(k.members),
-      (array_agg(k.body) filter (where k.body is not null))[1]
-    into v_here, v_n, v_kept, v_body
+  select max(length(k.members)), bit_or(k.members), (array_agg(k.body) filter (where k.body is not null))[1],
+      min(k.lane) in (select l.id from queues q join lanes l on l.queue = q.id
+                      where q.name = p_queue and l.task_type = p_type)
+    into v_n, v_kept, v_body, v_here
     from (select t.lane, t.live, t.body from tasks t where t.block = p_id
           union all select f.lane, f.members, f.body from finished f where f.block = p_id) k (lane, members, body);
   if v_n is null then return; end if;
-  v_here := coalesce(v_here, false);
   v_body := coalesce(v_body, (select b.body from bodies b where b.block = p_id));
   outcome := 'existing';
   if v_here and v_n = p_n and v_body = p_body then return; end if;
@@ -35,5 +35,5 @@ begin
   accepted := v_n;
   select jsonb_build_object('reason', 'queue_full', 'depth', d.depth, 'limit', coalesce(q.capacity, d.depth),
       'retry_after', 1, 'detail', '')
-    into rejection from queues q, lateral skep.depth(q.id) d (depth) where q.id = p_queue;
+    into rejection from queues q, lateral skep.depth(q.id) d (depth) where q.name = p_queue;
 end $$;

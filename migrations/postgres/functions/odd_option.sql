@@ -1,7 +1,7 @@
 -- What is wrong with the options of a task that is submitted by SQL, if anything is.
 create or replace function skep.odd_option(
   p_priority int, p_max_attempts int, p_on_conflict text, p_postback text) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 as $$
   select case
     when p_priority is null or p_priority not between 1 and 5 then

@@ -9,15 +9,17 @@ language plpgsql as $$
 #variable_conflict use_variable
 declare
   v_shut jsonb := '{}';
-  v_key text;
+  v_one record;
 begin
   for v_i in 1..cardinality(p_ids) loop
-    select p.outcome, p.accepted, p.holder, p.rejection, p.shut
-      into outcome, accepted, holder, rejection, v_key
-      from skep.place(p_partial, p_born, v_shut, p_now, p_ids[v_i], p_queues[v_i], p_types[v_i],
-        p_priorities[v_i], skep.due_at(p_due_kinds[v_i], p_due[v_i], p_now), p_options[v_i],
-        p_counts[v_i], p_bodies[v_i], p_flaws[v_i]) p;
-    if v_key is not null then v_shut := v_shut || jsonb_build_object(v_key, rejection); end if;
+    v_one := skep.place(p_partial, p_born, v_shut, p_now, p_ids[v_i], p_queues[v_i], p_types[v_i],
+      p_priorities[v_i], skep.due_at(p_due_kinds[v_i], p_due[v_i], p_now), p_options[v_i], p_counts[v_i],
+      p_bodies[v_i], p_flaws[v_i]);
+    outcome := v_one.outcome;
+    accepted := v_one.accepted;
+    holder := v_one.holder;
+    rejection := v_one.rejection;
+    if v_one.shut is not null then v_shut := v_shut || jsonb_build_object(v_one.shut, rejection); end if;
     return next;
     exit when not p_partial and outcome in ('rejected', 'conflict');
   end loop;

@@ -1,10 +1,14 @@
--- Stores a block that has its room, unless its id is taken: then nothing. Looks at what ended after the row is
--- in: until then a settle may move it from `tasks` to `finished` behind our back.
+-- Stores a block that has its room, unless its id or its key is taken: then nothing. Looks at what ended after
+-- the row is in: until then a settle may move it from `tasks` to `finished` behind our back.
 create or replace function skep.store(
-  p_id uuid, p_lane int, p_priority smallint, p_run_at timestamptz, p_now timestamptz, p_options jsonb,
-  p_n int, p_body bytea) returns boolean
+  p_id uuid, p_queue int, p_lane int, p_priority smallint, p_run_at timestamptz, p_now timestamptz,
+  p_options jsonb, p_key text, p_n int, p_body bytea) returns boolean
 language plpgsql as $$
 begin
+  if p_key is not null then
+    insert into unique_keys (queue, key, block) values (p_queue, p_key, p_id) on conflict (queue, key) do nothing;
+    if not found then return false; end if;
+  end if;
   if p_n > 1 then
     insert into bodies (block, n, body) values (p_id, p_n, p_body) on conflict (block) do nothing;
     if not found then return false; end if;
@@ -22,5 +26,6 @@ begin
     delete from tasks where block = p_id and low = 0;
   end if;
   if p_n > 1 then delete from bodies where block = p_id; end if;
+  if p_key is not null then delete from unique_keys where queue = p_queue and key = p_key; end if;
   return false;
 end $$;

@@ -6,6 +6,7 @@ create or replace function skep.store_all(
 returns boolean
 language plpgsql as $$
 declare
+  v_blocks int := cardinality(p_ids);
   v_lanes int[];
   v_largest bigint;
   v_several int;
@@ -21,24 +22,32 @@ begin
   if not found then return false; end if;
   perform skep.hold(q.id) from (
     select q.id from queues q where q.name = any (p_queues) order by q.id) q;
-  select array_agg(l.id order by b.i) into v_lanes
-    from unnest(p_queues, p_types) with ordinality b (queue, type, i)
-    join queues q on q.name = b.queue and (p_born or q.intake = 0 and q.max_payload >= v_largest)
-    join lanes l on l.queue = q.id and l.task_type = b.type;
-  if v_lanes is null or cardinality(v_lanes) < cardinality(p_ids) then return false; end if;
+  if p_queues = array_fill(p_queues[1], array[v_blocks]) and p_types = array_fill(p_types[1], array[v_blocks]) then
+    select array_fill(l.id, array[v_blocks]) into v_lanes from queues q join lanes l on l.queue = q.id
+      where q.name = p_queues[1] and l.task_type = p_types[1]
+        and (p_born or q.intake = 0 and q.max_payload >= v_largest);
+  else
+    select array_agg(l.id order by b.i) into v_lanes
+      from unnest(p_queues, p_types) with ordinality b (queue, type, i)
+      join queues q on q.name = b.queue and (p_born or q.intake = 0 and q.max_payload >= v_largest)
+      join lanes l on l.queue = q.id and l.task_type = b.type;
+  end if;
+  if v_lanes is null or cardinality(v_lanes) < v_blocks then return false; end if;
   -- Room is taken in one order of scopes by everybody, and before there is a row: see rebuild().
-  for v_lane in
-    select q.id as queue, q.capacity as queue_capacity, l.id, l.capacity, w.n
-    from (select b.lane, sum(b.n) as n from unnest(v_lanes, p_counts) b (lane, n) group by b.lane) w
-    join lanes l on l.id = w.lane join queues q on q.id = l.queue
-    where q.capacity is not null or l.capacity is not null
-    order by q.id, l.id
-  loop
-    if skep.take_bounds(v_lane.queue, v_lane.queue_capacity, v_lane.id, v_lane.capacity, v_lane.n) is not null
-    then
-      return false;
-    end if;
-  end loop;
+  if exists (select from queues q left join lanes l on l.queue = q.id
+             where q.name = any (p_queues) and (q.capacity is not null or l.capacity is not null)) then
+    for v_lane in
+      select q.id as queue, q.capacity as queue_capacity, l.id, l.capacity, w.n
+      from (select b.lane, sum(b.n) as n from unnest(v_lanes, p_counts) b (lane, n) group by b.lane) w
+      join lanes l on l.id = w.lane join queues q on q.id = l.queue
+      order by q.id, l.id
+    loop
+      if skep.take_bounds(v_lane.queue, v_lane.queue_capacity, v_lane.id, v_lane.capacity, v_lane.n)
+        is not null then
+        return false;
+      end if;
+    end loop;
+  end if;
   if v_several > 0 then
     insert into bodies (block, n, body)
       select b.id, b.n, b.body from unnest(p_ids, p_counts, p_bodies) b (id, n, body) where b.n > 1
@@ -56,7 +65,7 @@ begin
     on conflict (block, low) do nothing;
   get diagnostics v_stored = row_count;
   -- What ended is looked at after the rows are in: see store().
-  return v_stored = cardinality(p_ids)
+  return v_stored = v_blocks
     and not exists (select from finished f where f.block = any (p_ids))
     and (v_several = v_stored or not exists (
       select from unnest(p_ids, p_counts) b (id, n) join bodies k on k.block = b.id where b.n = 1));
