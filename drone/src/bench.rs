@@ -2,6 +2,7 @@
 //! is asserted about time; what is asserted is that every task ran, once.
 
 mod latency;
+mod list;
 mod load;
 mod watched;
 
@@ -27,6 +28,8 @@ pub enum Workload {
     Drain,
     /// A backlog that came one by one, run by a whole drone.
     DrainSingle,
+    /// The same from a list in memory instead of a backend: what the drone itself costs.
+    Alone,
     /// From submit to start, one at a time, on an idle drone.
     Latency,
 }
@@ -96,8 +99,9 @@ impl Bench {
             Workload::Fsync => self.fsync(),
             Workload::Submit => self.submit_single().await,
             Workload::SubmitMany => self.submit_many().await,
-            Workload::Drain => self.drain(false).await,
-            Workload::DrainSingle => self.drain(true).await,
+            Workload::Drain => self.drain("drain", false).await,
+            Workload::DrainSingle => self.drain("drain-single", true).await,
+            Workload::Alone => self.alone().await,
             Workload::Latency => self.latency().await,
             Workload::Idle => self.idle().await,
         }

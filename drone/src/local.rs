@@ -16,6 +16,9 @@ mod held;
 mod recover;
 mod select;
 mod state;
+mod straw;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::PathBuf,
@@ -150,10 +153,10 @@ impl Local {
     /// Keeps claims: on file when it returns.
     pub(crate) async fn store(&self, source: usize, name: &str, claims: Vec<Claimed>) -> Result<(), Error> {
         let held = self.state().adopt(source, claims, self.inner.clock.elapsed());
-        let rows: Vec<file::NewRow> =
-            held.iter().map(|held| file::NewRow::of(held, name, &*self.inner.clock)).collect();
+        let rows = held.iter().map(|held| file::NewRow::of(held, name, &*self.inner.clock));
+        let rows: Arc<[file::NewRow]> = rows.collect::<Result<_, _>>()?;
         self.patiently(move |db| {
-            let rows = rows.clone();
+            let rows = Arc::clone(&rows);
             async move { db.write(move |c| file::insert(c, &rows)).await }
         })
         .await?;
@@ -228,16 +231,17 @@ impl Local {
         }
     }
 
-    /// Outcomes to report to a source now: of blocks whose members are all done, and of those that have
-    /// waited `split_after` for a slow one. Each parcel is answered once, by [`Local::settled`].
+    /// Outcomes to report to a source now, of about `most` blocks: of those whose members are all done, and of
+    /// those that have waited `split_after` for a slow one. All are answered, before more are asked for, by
+    /// [`Local::settled`].
     pub(crate) fn ripe(&self, source: usize, most: usize, split_after: Duration) -> Vec<Parcel> {
         self.state().ripe(source, most, self.inner.clock.elapsed(), split_after)
     }
 
     /// Forgets what was reported; keeps what was refused, or what never arrived (`None`), for later.
-    pub(crate) fn settled(&self, parcel: Parcel, answer: Option<skep_queue::Settled>, later: Duration) {
+    pub(crate) fn settled(&self, answers: &[(Parcel, Option<skep_queue::Settled>)], later: Duration) {
         let until = self.inner.clock.elapsed() + later;
-        self.state().settled(parcel, answer, until);
+        self.state().settled(answers, until);
         self.inner.looks.unwritten.notify_one();
         self.inner.looks.room.notify_waiters();
     }

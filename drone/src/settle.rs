@@ -60,7 +60,7 @@ impl Settle {
         match queue.settle(settlements).await {
             Ok(answers) => {
                 link.answered(label);
-                parcels.into_iter().zip(answers).for_each(|(parcel, answer)| self.forget(parcel, answer));
+                self.forget(parcels.into_iter().zip(answers.into_iter().map(Some)).collect());
                 0
             }
             Err(Error::Refused(why)) => {
@@ -72,7 +72,8 @@ impl Settle {
             }
             Err(error) => {
                 let wait = link.failed(label, &error, failures + 1);
-                parcels.into_iter().for_each(|parcel| self.local.settled(parcel, None, wait));
+                let answers: Vec<_> = parcels.into_iter().map(|parcel| (parcel, None)).collect();
+                self.local.settled(&answers, wait);
                 failures + 1
             }
         }
@@ -90,7 +91,7 @@ impl Settle {
             match self.source.queue.settle(vec![settlement.clone()]).await {
                 Ok(answers) => {
                     let answer = answers.into_iter().next();
-                    return self.local.settled(parcel, answer, REFUSED);
+                    return self.local.settled(&[(parcel, answer)], REFUSED);
                 }
                 Err(Error::Refused(error)) => {
                     tracing::error!(block = %settlement.block, error, "an outcome is refused")
@@ -98,17 +99,19 @@ impl Settle {
                 Err(_) => break,
             }
         }
-        self.local.settled(parcel, None, HOPELESS);
+        self.local.settled(&[(parcel, None)], HOPELESS);
     }
 
-    fn forget(&self, parcel: Parcel, answer: Settled) {
-        let block = parcel.settlement.block;
-        if let Some(rejection) = &answer.rejection {
-            tracing::warn!(%block, %rejection, "no room for follow-ups; the outcome is kept");
+    fn forget(&self, answers: Vec<(Parcel, Option<Settled>)>) {
+        for (parcel, answer) in &answers {
+            let (block, Some(answer)) = (parcel.settlement.block, answer) else { continue };
+            if let Some(rejection) = &answer.rejection {
+                tracing::warn!(%block, %rejection, "no room for follow-ups; the outcome is kept");
+            }
+            if !(answer.stale | answer.gone).is_empty() {
+                tracing::warn!(%block, stale = answer.stale.len(), gone = answer.gone.len(), "outcomes came too late");
+            }
         }
-        if !(answer.stale | answer.gone).is_empty() {
-            tracing::warn!(%block, stale = answer.stale.len(), gone = answer.gone.len(), "outcomes came too late");
-        }
-        self.local.settled(parcel, Some(answer), REFUSED);
+        self.local.settled(&answers, REFUSED);
     }
 }

@@ -83,8 +83,8 @@ pub struct Task {
 pub struct Slot {
     /// The held row.
     pub(crate) held: u64,
-    /// The member of its block.
-    pub(crate) ordinal: u8,
+    /// Its place in that row.
+    pub(crate) place: u8,
     /// See [`skep_queue::Claimed::suspect`].
     pub(crate) suspect: u8,
     /// Which link of its chain this is, from 0.

@@ -103,7 +103,8 @@ fn part(samples: &mut [f64], part: f64) -> f64 {
     samples.get((samples.len().saturating_sub(1) as f64 * part) as usize).copied().unwrap_or(0.0)
 }
 
-fn cpu_time() -> Duration {
+/// What this process has used of the processors, kernel included.
+pub(super) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use skep_queue::{Block, BlockId, Error, Submission, Submitted, admin::Act, block};
 
-use super::{Bench, Figure, queue, refused, task_type, watched::Watched};
+use super::{Bench, Figure, latency::cpu_time, list::List, queue, refused, task_type, watched::Watched};
 use crate::{Context, Drone, HandlerError, Life, Settings, Stopper};
 
 /// Tasks in one bulk call.
@@ -70,15 +70,23 @@ impl Bench {
             .with("durable", "each call"))
     }
 
-    pub(super) async fn drain(&self, single: bool) -> Result<Figure, Error> {
+    /// A drone with no backend to speak of.
+    pub(super) async fn alone(&self) -> Result<Figure, Error> {
+        let (label, config) = ("list".to_owned(), self.config.clone());
+        let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
+        Self::new(label, Arc::new(List::default()), config, clock, random).drain("alone", true).await
+    }
+
+    pub(super) async fn drain(&self, name: &str, single: bool) -> Result<Figure, Error> {
         let tasks = self.config.tasks;
         let blocks = self.blocks(tasks, single);
         let submit = self.submit_calls(&blocks).await?;
         drop(blocks);
         let ran: Arc<[AtomicU8]> = (0..tasks).map(|_| AtomicU8::new(0)).collect();
         let watched = Arc::new(Watched::new(Arc::clone(&self.backend), Arc::clone(&self.clock), tasks));
-        let begun = self.clock.elapsed();
+        let (begun, used) = (self.clock.elapsed(), cpu_time());
         self.run_drone(&watched, &ran).await?;
+        let used = cpu_time() - used;
         let time =
             watched.done_at().ok_or_else(|| refused("the drone left before the queue was empty"))? - begun;
         let count = |wanted: fn(u8) -> bool| ran.iter().filter(|n| wanted(n.load(Ordering::Relaxed))).count();
@@ -86,8 +94,8 @@ impl Bench {
         if lost + twice > 0 {
             return Err(refused(format!("{lost} tasks never ran, {twice} ran more than once")));
         }
-        let name = if single { "drain-single" } else { "drain" };
         let figure = self.figure(name, tasks, time).with("submit_seconds", submit.as_secs_f64());
+        let figure = figure.with("cpu_us", used.as_secs_f64() * 1e6 / tasks as f64);
         let (pumps, settles) = watched.calls();
         Ok(figure.with("pumps", pumps).with("settles", settles).with("hands", self.config.hands))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use skep_queue::{
     Block, BlockId, ClaimId, Claimed, Ending, Mask, Options, Outcome, Payloads, Priority, QueueName,
@@ -11,70 +12,113 @@ use skep_sqlite::Error;
 
 use super::held::{Chain, Held};
 
-/// What a held row says of its members, apart from who they are.
+/// What a held row says of its members, apart from what has become of them.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head {
     queue: QueueName,
     task_type: TaskType,
     priority: Priority,
-    attempts: u16,
-    losses: u16,
-    interruptions: u16,
-    fence: u32,
-    suspect: u8,
-    options: Arc<Options>,
-    created_at: Timestamp,
+    /// What neighbours mostly have in common.
+    pasts: Vec<Past>,
+    blocks: Vec<HeadBlock>,
     #[serde(default)]
     link: u32,
     #[serde(default)]
     carry: Vec<Block>,
 }
 
+/// What happened to a block before, and its options.
+#[derive(Serialize, Deserialize)]
+struct Past {
+    attempts: u16,
+    losses: u16,
+    interruptions: u16,
+    fence: u32,
+    suspect: u8,
+    options: Arc<Options>,
+}
+
+/// A block: its past, id, members as claimed, when it was accepted, and the bytes of its payloads. A tuple,
+/// since there are many.
+type HeadBlock = (u8, BlockId, Mask, Timestamp, u32);
+
+// === impl Head, Past ===
+
 impl Head {
     pub(super) fn of(held: &Held) -> Self {
-        let claimed = &held.claimed;
+        let (mut pasts, mut blocks): (Vec<Past>, Vec<HeadBlock>) = Default::default();
+        for straw in &held.straws {
+            let claimed = &straw.claimed;
+            if !pasts.last().is_some_and(|past| past.is_of(claimed)) {
+                pasts.push(Past::of(claimed));
+            }
+            let bytes = claimed.payloads.as_bytes().len() as u32;
+            blocks.push((pasts.len() as u8 - 1, claimed.block, claimed.live, claimed.created_at, bytes));
+        }
+        let (like, chain) = (held.like(), &held.chain);
         Self {
-            queue: claimed.queue.clone(),
-            task_type: claimed.task_type.clone(),
-            priority: claimed.priority,
-            attempts: claimed.attempts,
-            losses: claimed.losses,
-            interruptions: claimed.interruptions,
-            fence: claimed.fence,
-            suspect: claimed.suspect,
-            options: Arc::clone(&claimed.options),
-            created_at: claimed.created_at,
-            link: held.chain.link,
-            carry: held.chain.carry.to_vec(),
+            queue: like.queue.clone(),
+            task_type: like.task_type.clone(),
+            priority: like.priority,
+            pasts,
+            blocks,
+            link: chain.link,
+            carry: chain.carry.to_vec(),
         }
     }
 
-    pub(super) fn claimed(
-        self,
-        claim: ClaimId,
-        block: BlockId,
-        live: Mask,
-        payloads: Payloads,
-    ) -> (Claimed, Chain) {
-        let chain = Chain { link: self.link, carry: self.carry.into() };
-        let claimed = Claimed {
-            claim,
-            block,
-            live,
-            queue: self.queue,
-            task_type: self.task_type,
-            priority: self.priority,
-            attempts: self.attempts,
-            losses: self.losses,
-            interruptions: self.interruptions,
-            fence: self.fence,
-            suspect: self.suspect,
-            options: self.options,
-            created_at: self.created_at,
-            payloads,
-        };
-        (claimed, chain)
+    /// As claimed; none when the head and the payloads do not fit each other.
+    pub(super) fn claimed(&self, claim: ClaimId, mut body: Bytes) -> Option<Vec<Claimed>> {
+        let mut claims = Vec::with_capacity(self.blocks.len());
+        for (past, block, live, created_at, bytes) in &self.blocks {
+            let (past, bytes) = (self.pasts.get(usize::from(*past))?, *bytes as usize);
+            if bytes > body.len() {
+                return None;
+            }
+            claims.push(Claimed {
+                claim,
+                block: *block,
+                live: *live,
+                queue: self.queue.clone(),
+                task_type: self.task_type.clone(),
+                priority: self.priority,
+                attempts: past.attempts,
+                losses: past.losses,
+                interruptions: past.interruptions,
+                fence: past.fence,
+                suspect: past.suspect,
+                options: Arc::clone(&past.options),
+                created_at: *created_at,
+                payloads: Payloads::from_bytes(body.split_to(bytes))?,
+            });
+        }
+        (!claims.is_empty() && body.is_empty()).then_some(claims)
     }
+
+    pub(super) fn chain(self) -> Chain {
+        Chain { link: self.link, carry: self.carry.into() }
+    }
+}
+
+impl Past {
+    fn of(claimed: &Claimed) -> Self {
+        let Claimed { attempts, losses, interruptions, fence, suspect, .. } = *claimed;
+        Self { attempts, losses, interruptions, fence, suspect, options: Arc::clone(&claimed.options) }
+    }
+
+    fn is_of(&self, claimed: &Claimed) -> bool {
+        let counters = (self.attempts, self.losses, self.interruptions, self.fence, self.suspect);
+        let Claimed { attempts, losses, interruptions, fence, suspect, .. } = *claimed;
+        counters == (attempts, losses, interruptions, fence, suspect) && self.options == claimed.options
+    }
+}
+
+/// The payloads of one block after the other.
+pub(super) fn body(held: &Held) -> Vec<u8> {
+    let bodies = held.straws.iter().map(|straw| &straw.claimed.payloads.as_bytes()[..]);
+    let mut body = Vec::with_capacity(bodies.clone().map(<[u8]>::len).sum());
+    bodies.for_each(|bytes| body.extend_from_slice(bytes));
+    body
 }
 
 pub(super) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
@@ -87,28 +131,46 @@ pub(super) fn unpack<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Erro
         .map_err(|e| Error::Corrupt(format!("a row of the local queue cannot be read: {e}")))
 }
 
-/// An ending as stored, sealed together with whose it is. Most are the plain `done`, which takes no bytes.
-pub(super) fn pack_ending(held: u64, ending: &Ending) -> Result<Vec<u8>, Error> {
-    let outcome = if ending.outcome == Outcome::done() { Vec::new() } else { pack(&ending.outcome)? };
-    let members = ending.members.to_bytes();
-    Ok(seal(&[&held.to_be_bytes()], [&members[..], &outcome].concat()))
+/// Endings as stored, sealed together with whose they are. Most are the plain `done`, which says nothing.
+pub(super) fn pack_endings(held: u64, endings: &[Ending]) -> Result<Vec<u8>, Error> {
+    let told = |ending: &'_ Ending| {
+        (ending.members, (ending.outcome != Outcome::done()).then(|| ending.outcome.clone()))
+    };
+    let packed = pack(&endings.iter().map(told).collect::<Vec<_>>())?;
+    Ok(seal(&[&held.to_be_bytes()], packed))
 }
 
-/// The ending of those `members` that are not yet reported, of the ones it was written for.
-pub(super) fn unpack_ending(held: u64, members: Mask, bytes: &[u8]) -> Result<Ending, Error> {
-    let (written, outcome) =
-        unseal(&[&held.to_be_bytes()], bytes)?.split_at_checked(16).ok_or_else(damaged)?;
-    if !(members - mask(written)?).is_empty() {
+/// The endings of those `members` that are not yet reported, of the ones they were written for.
+pub(super) fn unpack_endings(held: u64, members: Mask, bytes: &[u8]) -> Result<Vec<Ending>, Error> {
+    let told: Vec<(Mask, Option<Outcome>)> = unpack(unseal(&[&held.to_be_bytes()], bytes)?)?;
+    let all = told.iter().fold(Mask::EMPTY, |all, (members, _)| all | *members);
+    if !(members - all).is_empty() {
         return Err(damaged());
     }
-    let outcome = if outcome.is_empty() { Outcome::done() } else { unpack(outcome)? };
-    Ok(Ending { members, outcome })
+    let ending = |(of, outcome): (Mask, Option<Outcome>)| Ending {
+        members: of & members,
+        outcome: outcome.unwrap_or_else(Outcome::done),
+    };
+    Ok(told.into_iter().map(ending).filter(|ending| !ending.members.is_empty()).collect())
+}
+
+/// About how many bytes an outcome takes.
+pub(super) fn weight(outcome: &Outcome) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    match outcome {
+        Outcome::Complete { result, submit } => {
+            let submit = submit.iter().map(|block| block.payloads.as_bytes().len() + 128);
+            result.as_ref().map_or(0, Bytes::len) + submit.sum::<usize>()
+        }
+        outcome => outcome.failure().map_or(0, |f| f.error.len() + text(&f.kind) + text(&f.trace)),
+    }
 }
 
 /// Bytes behind a sum of them and of what else the row says: SQLite's checks see damage to the structure of
 /// a file, not to what lies in it, and work that is not what was submitted must not run.
 pub(super) fn seal(beside: &[&[u8]], bytes: Vec<u8>) -> Vec<u8> {
-    let mut sealed = sum(beside, &bytes).to_vec();
+    let mut sealed = Vec::with_capacity(8 + bytes.len());
+    sealed.extend(sum(beside, &bytes));
     sealed.extend(bytes);
     sealed
 }
@@ -121,12 +183,25 @@ pub(super) fn unseal<'a>(beside: &[&[u8]], sealed: &'a [u8]) -> Result<&'a [u8],
     }
 }
 
-/// FNV-1a: any one byte that differs gives another sum.
+/// In the manner of FNV-1a, eight bytes at a time: each step maps sums one to one, so that any one word that
+/// differs gives another sum, and folds the upper half into the lower, which a product leaves out.
 fn sum(beside: &[&[u8]], bytes: &[u8]) -> [u8; 8] {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let all = beside.iter().copied().chain([bytes]).flatten();
-    all.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(PRIME))
-        .to_be_bytes()
+    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+    let step = |sum: u64, word: u64| {
+        let sum = (sum ^ word).wrapping_mul(PRIME);
+        sum ^ sum >> 32
+    };
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    for part in beside.iter().copied().chain([bytes]) {
+        let words = part.chunks_exact(8);
+        let rest = words.remainder();
+        sum =
+            words.fold(sum, |sum, word| step(sum, word.iter().fold(0, |word, b| word << 8 | u64::from(*b))));
+        // With its length, so that nothing moves from one part to the next unseen.
+        sum = step(sum, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        sum = step(sum, part.len() as u64);
+    }
+    sum.to_be_bytes()
 }
 
 fn damaged() -> Error {
@@ -144,16 +219,34 @@ mod tests {
     #[test]
     fn no_flipped_bit_goes_unseen() {
         let outcome = Outcome::Complete { result: Some("7".into()), submit: Vec::new() };
-        let ending = Ending { members: Mask::first(3), outcome };
-        let bytes = pack_ending(5, &ending).unwrap();
-        assert_eq!(unpack_ending(5, Mask::first(3), &bytes).unwrap(), ending);
-        assert_eq!(unpack_ending(5, Mask::one(2), &bytes).unwrap().members, Mask::one(2));
-        assert!(unpack_ending(5, Mask::one(3), &bytes).is_err(), "a member it was not written for");
-        assert!(unpack_ending(4, Mask::first(3), &bytes).is_err(), "another row's");
+        let endings = [
+            Ending { members: Mask::first(3), outcome },
+            Ending { members: Mask::one(9), outcome: Outcome::done() },
+        ];
+        let (some, all) = (Mask::one(2) | Mask::one(9), Mask::first(3) | Mask::one(9));
+        let bytes = pack_endings(5, &endings).unwrap();
+        assert_eq!(unpack_endings(5, all, &bytes).unwrap(), endings);
+        let left = unpack_endings(5, some, &bytes).unwrap();
+        assert_eq!(
+            left.iter().map(|ending| ending.members).collect::<Vec<_>>(),
+            [Mask::one(2), Mask::one(9)]
+        );
+        assert_eq!(unpack_endings(5, Mask::one(9), &bytes).unwrap(), endings[1..]);
+        assert!(unpack_endings(5, Mask::one(3), &bytes).is_err(), "a member it was not written for");
+        assert!(unpack_endings(4, all, &bytes).is_err(), "another row's");
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(unpack_ending(5, Mask::first(3), &flipped).is_err(), "bit {bit}");
+            assert!(unpack_endings(5, all, &flipped).is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn what_moves_between_the_parts_of_a_row_is_seen() {
+        let sealed = seal(&[b"ab", b"c"], b"defghijklmnop".to_vec());
+        assert!(unseal(&[b"ab", b"c"], &sealed).is_ok());
+        assert!(unseal(&[b"a", b"bc"], &sealed).is_err());
+        assert!(unseal(&[b"abc", b""], &sealed).is_err());
+        assert!(unseal(&[b"ab", b"c"], &seal(&[b"ab"], b"cdefghijklmnop".to_vec())).is_err());
     }
 }

@@ -1,46 +1,49 @@
 //! The local queue on file: all of its SQL but the scan at start. A write may be asked for twice, when it was
 //! not known whether the first went through: hence `insert or replace`.
 
-use skep_queue::{Clock, Mask};
+use skep_queue::{ClaimId, Clock, Mask};
 use skep_sqlite::{Connection, Db, Error, Sharing, params};
 
 use super::{
     Config, Durability,
-    codec::{Head, pack, pack_ending, seal},
+    codec::{Head, body, pack, pack_endings, seal},
     held::{Flush, Held, Trash},
 };
 
 /// A held row, ready to be written.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct NewRow {
-    held: Held,
+    key: i64,
     source: String,
+    claim: ClaimId,
+    live: Mask,
+    head: Vec<u8>,
+    body: Vec<u8>,
     stored_at: i64,
 }
 
 impl NewRow {
-    pub(super) fn of(held: &Held, source: &str, clock: &dyn Clock) -> Self {
-        Self { held: held.clone(), source: source.to_owned(), stored_at: clock.now().micros() }
+    /// A row of which nothing has started.
+    pub(super) fn of(held: &Held, source: &str, clock: &dyn Clock) -> Result<Self, Error> {
+        let (claim, body) = (held.like().claim, body(held));
+        let head = seal(&[source.as_bytes(), claim.as_bytes(), &body], pack(&Head::of(held))?);
+        let (key, stored_at) = (held.key.cast_signed(), clock.now().micros());
+        Ok(Self { key, source: source.to_owned(), claim, live: held.live, head, body, stored_at })
     }
 
     fn insert(&self, connection: &Connection) -> Result<(), Error> {
-        let (held, claimed) = (&self.held, &self.held.claimed);
-        let body = claimed.payloads.as_bytes();
-        let beside = [self.source.as_bytes(), claimed.claim.as_bytes(), claimed.block.as_bytes(), body];
-        let sql = "insert or replace into held (id, source, claim, block, live, started, head, stored_at) \
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let sql = "insert or replace into held (id, source, claim, live, started, stored_at) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6)";
         connection.prepare_cached(sql)?.execute(params![
-            held.key.cast_signed(),
+            self.key,
             self.source,
-            claimed.claim.as_bytes(),
-            claimed.block.as_bytes(),
-            held.live.to_bytes(),
-            held.started.to_bytes(),
-            seal(&beside, pack(&Head::of(held))?),
+            self.claim.as_bytes(),
+            self.live.to_bytes(),
+            Mask::EMPTY.to_bytes(),
             self.stored_at,
         ])?;
-        let sql = "insert or replace into payloads (held, body) values (?1, ?2)";
-        connection.prepare_cached(sql)?.execute(params![held.key.cast_signed(), &body[..]])?;
+        let sql = "insert or replace into claimed (held, head, body) values (?1, ?2, ?3)";
+        connection.prepare_cached(sql)?.execute(params![self.key, self.head, self.body])?;
         Ok(())
     }
 }
@@ -100,18 +103,17 @@ pub(super) fn mark_started(connection: &Connection, rows: &[(u64, Mask)]) -> Res
 
 /// Writes outcomes and links, and drops what is done with.
 pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -> Result<(), Error> {
-    let mut insert = connection.prepare_cached(
-        "insert or replace into outbox (id, held, members, ending) values (?1, ?2, ?3, ?4)",
-    )?;
-    for (row, key, ending) in &flush.endings {
-        let (members, packed) = (ending.members.to_bytes(), pack_ending(*key, ending)?);
-        insert.execute(params![row.cast_signed(), key.cast_signed(), members, packed])?;
+    let sql = "insert or replace into outbox (id, held, members, endings) values (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (key, kept) in &flush.endings {
+        let packed = pack_endings(*key, &kept.endings)?;
+        insert.execute(params![kept.row.cast_signed(), key.cast_signed(), kept.left.to_bytes(), packed])?;
     }
     for (parent, child) in &flush.links {
         let sql = "select source from held where id = ?1";
         let source: String =
             connection.prepare_cached(sql)?.query_row([parent.cast_signed()], |row| row.get(0))?;
-        NewRow::of(child, &source, clock).insert(connection)?;
+        NewRow::of(child, &source, clock)?.insert(connection)?;
     }
     flush.trash.iter().try_for_each(|trash| drop_trash(connection, *trash))
 }
@@ -127,7 +129,7 @@ fn drop_trash(connection: &Connection, trash: Trash) -> Result<(), Error> {
         Trash::Live(key, left) => mask("update held set live = ?2 where id = ?1", key, left)?,
         Trash::Held(key) => {
             run("delete from held where id = ?1", key)?;
-            run("delete from payloads where held = ?1", key)?
+            run("delete from claimed where held = ?1", key)?
         }
     };
     Ok(())

@@ -1,19 +1,26 @@
-//! A row of the local queue: members of one block under one claim, what has become of them, and what is to
-//! be written or reported of it.
+//! A row of the local queue is a sheaf: up to 128 tasks that were claimed together and are alike, of one block
+//! or of many. Its tasks are known by their places in it, and what has become of them is sets of places.
 
 use std::{sync::Arc, time::Duration};
 
-use skep_queue::{Block, Claimed, Ending, Mask, Outcome, Payloads, Settlement};
+use skep_queue::{
+    Block, Claimed, Ending, Mask, Outcome, Payloads, Settled, Settlement, TaskId,
+    block::{DEFAULT_MAX_ATTEMPTS, MAX_BLOCK, MAX_BLOCK_BYTES},
+};
 
-use crate::worker::FollowUp;
+use super::straw::Straw;
+use crate::{
+    spec::Spec,
+    worker::{FollowUp, Slot, StopSignal, Task},
+};
 
-/// Members of one block under one claim: a row of the file.
+/// A row of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) key: u64,
     pub(crate) source: usize,
-    /// As claimed; of a chain, the link that is to run now.
-    pub(crate) claimed: Arc<Claimed>,
+    /// Its blocks, at least one, in the order in which they start.
+    pub(crate) straws: Vec<Straw>,
     pub(crate) chain: Chain,
     /// Not yet reported.
     pub(crate) live: Mask,
@@ -23,16 +30,14 @@ pub(crate) struct Held {
     pub(crate) running: Mask,
     /// Was in a worker's hands at some time: what is on file.
     pub(crate) started: Mask,
+    /// Has an outcome, on file or not.
+    pub(crate) ended: Mask,
+    /// Asks those that run to stop, by place.
+    pub(crate) signals: Vec<Option<StopSignal>>,
     /// Outcomes not yet on file.
     pub(crate) fresh: Vec<Ending>,
-    /// How many of its outcomes are being written.
-    pub(crate) flushing: usize,
-    /// Outcomes on file, by their row.
-    pub(crate) kept: Vec<(u64, Ending)>,
-    /// Since when the first of `kept` waits to be reported.
-    pub(crate) waiting: Duration,
-    /// Do not report before.
-    pub(crate) not_before: Duration,
+    /// Outcomes on file.
+    pub(crate) kept: Vec<Kept>,
     /// When it was stored.
     pub(crate) since: Duration,
 }
@@ -46,20 +51,29 @@ pub(crate) struct Chain {
     pub(crate) carry: Arc<[Block]>,
 }
 
-/// Outcomes of one held row, on their way to the backend.
+/// A row of the outbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) row: u64,
+    /// Places not yet reported, of those that the endings name.
+    pub(crate) left: Mask,
+    pub(crate) endings: Vec<Ending>,
+}
+
+/// Outcomes of one block of a held row, on their way to the backend.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(super) key: u64,
-    pub(super) rows: Vec<u64>,
+    pub(super) straw: usize,
     pub(crate) settlement: Settlement,
 }
 
 /// What one local transaction writes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flush {
-    /// Outcomes: row, held row, outcome.
-    pub(crate) endings: Vec<(u64, u64, Ending)>,
-    /// Members that go on as the next link of their chain: parent row, what is left of it, the new row.
+    /// Outcomes, and the held row of each.
+    pub(crate) endings: Vec<(u64, Kept)>,
+    /// Members that go on as the next link of their chain: parent row, the new row.
     pub(crate) links: Vec<(u64, Held)>,
     /// What is done with.
     pub(crate) trash: Vec<Trash>,
@@ -68,9 +82,9 @@ pub(crate) struct Flush {
 /// What is done with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trash {
-    /// An outcome.
+    /// A row of the outbox.
     Row(u64),
-    /// Some members of an outcome: these are left.
+    /// Some members of a row of the outbox: these are left.
     Shrink(u64, Mask),
     /// A held row.
     Held(u64),
@@ -78,62 +92,198 @@ pub(crate) enum Trash {
     Live(u64, Mask),
 }
 
-// === impl Held, Parcel, Flush ===
+/// Sorts claims into sheaves, each of one type and priority, as full as the limits of a block allow. A suspect
+/// is in one of its own, since it runs alone.
+pub(super) fn sheaves(claims: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    /// How far back to look for one that is alike: a claim has few types.
+    const OPEN: usize = 16;
+    let mut sheaves: Vec<(usize, usize, Vec<Claimed>)> = Vec::new();
+    for claimed in claims {
+        let (members, bytes) = (claimed.live.len(), claimed.payloads.as_bytes().len());
+        let open = sheaves.iter_mut().rev().take(OPEN).find(|(.., sheaf)| alike(&sheaf[0], &claimed));
+        match open.filter(|(m, b, _)| m + members <= MAX_BLOCK && b + bytes <= MAX_BLOCK_BYTES) {
+            Some(open) => {
+                (open.0, open.1) = (open.0 + members, open.1 + bytes);
+                open.2.push(claimed);
+            }
+            None => sheaves.push((members, bytes, vec![claimed])),
+        }
+    }
+    sheaves.into_iter().map(|(.., sheaf)| sheaf).collect()
+}
+
+fn alike(a: &Claimed, b: &Claimed) -> bool {
+    let calm = a.suspect == 0 && b.suspect == 0;
+    calm && a.claim == b.claim && a.priority == b.priority && a.task_type == b.task_type && a.queue == b.queue
+}
+
+// === impl Held ===
 
 impl Held {
     /// A row of which nothing has started.
-    pub(crate) fn new(key: u64, source: usize, claimed: Claimed, chain: Chain, since: Duration) -> Self {
-        let (live, none) = (claimed.live, Mask::EMPTY);
-        let claimed = Arc::new(claimed);
-        let (fresh, kept, zero) = (Vec::new(), Vec::new(), Duration::ZERO);
+    pub(crate) fn new(key: u64, source: usize, claims: Vec<Claimed>, chain: Chain, since: Duration) -> Self {
+        let mut from = 0;
+        let straws: Vec<Straw> = claims
+            .into_iter()
+            .map(|claimed| {
+                let straw = Straw::new(from, claimed);
+                from = from.saturating_add(straw.claimed.live.len() as u8);
+                straw
+            })
+            .collect();
+        let (live, none) = (Mask::first(usize::from(from)), Mask::EMPTY);
         Self {
             key,
             source,
-            claimed,
+            straws,
             chain,
             live,
             buffered: live,
             running: none,
             started: none,
-            fresh,
-            flushing: 0,
-            kept,
-            waiting: zero,
-            not_before: zero,
+            ended: none,
+            signals: Vec::new(),
+            fresh: Vec::new(),
+            kept: Vec::new(),
             since,
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        self.buffered.is_empty() && self.running.is_empty() && self.fresh.is_empty() && self.flushing == 0
+    /// What its blocks have in common: claim, queue, type, priority, and whether they are suspects.
+    pub(crate) fn like(&self) -> &Claimed {
+        &self.straws[0].claimed
     }
 
-    pub(super) fn parcel(&self) -> Parcel {
+    /// How many places there are.
+    pub(super) fn places(&self) -> usize {
+        self.straws.last().map_or(0, |last| usize::from(last.from) + last.claimed.live.len())
+    }
+
+    /// The task at a place.
+    pub(super) fn id(&self, place: u8) -> TaskId {
+        let straw = &self.straws[self.straw(place)];
+        straw.claimed.block.task(straw.ordinal(place))
+    }
+
+    /// The task at a place as a worker sees it.
+    pub(super) fn task(&self, place: u8, spec: Option<&Spec>) -> Task {
+        let straw = &self.straws[self.straw(place)];
+        let (claimed, ordinal) = (&straw.claimed, straw.ordinal(place));
+        let limit = spec.map_or(DEFAULT_MAX_ATTEMPTS, |spec| spec.policy.max_attempts);
+        Task {
+            id: claimed.block.task(ordinal),
+            queue: claimed.queue.clone(),
+            task_type: claimed.task_type.clone(),
+            payload: claimed.payloads.get(ordinal),
+            content: claimed.options.content,
+            attempt: claimed.attempts + 1,
+            of: claimed.options.max_attempts.unwrap_or(limit),
+            fence: claimed.fence,
+            timeout: spec.and_then(|spec| spec.timeout),
+            meta: claimed.options.meta.clone(),
+            created_at: claimed.created_at,
+            slot: Slot {
+                held: self.key,
+                place,
+                suspect: claimed.suspect,
+                link: self.chain.link,
+                carry: self.chain.carry.clone(),
+            },
+        }
+    }
+
+    /// The block that a place belongs to.
+    pub(super) fn straw(&self, place: u8) -> usize {
+        self.straws.partition_point(|straw| straw.from <= place).saturating_sub(1)
+    }
+
+    /// A run has ended.
+    pub(super) fn ran(&mut self, place: u8, now: Duration) {
+        self.running -= Mask::one(place);
+        if let Some(signal) = self.signals.get_mut(usize::from(place)) {
+            *signal = None;
+        }
+        let at = self.straw(place);
+        let straw = &mut self.straws[at];
+        if (straw.places() & self.ended).is_empty() {
+            straw.waiting = now;
+        }
+    }
+
+    /// Notes an outcome, to be written.
+    pub(super) fn end(&mut self, members: Mask, outcome: Outcome) {
+        self.ended |= members;
+        push(&mut self.fresh, Ending { members, outcome });
+    }
+
+    /// Outcomes that may be reported: of blocks whose members are all done, and of those that have waited
+    /// long enough for a slow one.
+    pub(super) fn ripe(&self, now: Duration, split_after: Duration, parcels: &mut Vec<Parcel>) {
+        let filed = self.kept.iter().fold(Mask::EMPTY, |filed, kept| filed | kept.left);
+        for (at, straw) in self.straws.iter().enumerate() {
+            let places = straw.places();
+            if (places & filed).is_empty() || now < straw.not_before {
+                continue;
+            }
+            let whole = ((places & self.live) - filed).is_empty();
+            if whole || now >= straw.waiting + split_after {
+                let endings = self.endings_of(straw);
+                let (claim, block) = (straw.claimed.claim, straw.claimed.block);
+                let settlement = Settlement { claim, block, endings };
+                parcels.push(Parcel { key: self.key, straw: at, settlement });
+            }
+        }
+    }
+
+    /// The outcomes of a block that are on file, by its own ordinals.
+    fn endings_of(&self, straw: &Straw) -> Vec<Ending> {
         let mut endings = Vec::new();
-        self.kept.iter().for_each(|(_, ending)| push(&mut endings, ending.clone()));
-        let settlement = Settlement { claim: self.claimed.claim, block: self.claimed.block, endings };
-        Parcel { key: self.key, rows: self.kept.iter().map(|(row, _)| *row).collect(), settlement }
+        for kept in &self.kept {
+            let places = straw.places() & kept.left;
+            if places.is_empty() {
+                continue;
+            }
+            for ending in kept.endings.iter().filter(|ending| !(ending.members & places).is_empty()) {
+                let members = straw.ordinals(ending.members & places);
+                push(&mut endings, Ending { members, outcome: ending.outcome.clone() });
+            }
+        }
+        endings
+    }
+
+    /// A parcel was answered. Says which places are done with; the others are not reported before `until`.
+    pub(super) fn answered(&mut self, parcel: &Parcel, answer: Option<&Settled>, until: Duration) -> Mask {
+        let Some(straw) = self.straws.get_mut(parcel.straw) else { return Mask::EMPTY };
+        let done = answer.map_or(Mask::EMPTY, |a| a.accepted | a.already | a.stale | a.gone);
+        let reported = parcel.settlement.endings.iter().fold(Mask::EMPTY, |all, e| all | e.members);
+        if !(reported - done).is_empty() {
+            straw.not_before = until;
+        }
+        straw.places_of(done & reported)
     }
 
     /// The same member, with the next link's type and payload, as a row of its own.
-    pub(super) fn next_link(&self, key: u64, ordinal: u8, link: FollowUp, carry: Arc<[Block]>) -> Self {
+    pub(super) fn next_link(&self, key: u64, place: u8, link: FollowUp, carry: Arc<[Block]>) -> Self {
+        let straw = &self.straws[self.straw(place)];
+        let ordinal = straw.ordinal(place);
         let mut payloads = vec![bytes::Bytes::new(); usize::from(ordinal)];
         payloads.push(link.payload);
         let claimed = Claimed {
             live: Mask::one(ordinal),
             task_type: link.task_type,
             payloads: Payloads::new(&payloads),
-            ..(*self.claimed).clone()
+            ..straw.claimed.clone()
         };
-        Self::new(key, self.source, claimed, Chain { link: self.chain.link + 1, carry }, self.since)
+        Self::new(key, self.source, vec![claimed], Chain { link: self.chain.link + 1, carry }, self.since)
+    }
+
+    /// What to write of a row that has fewer members.
+    pub(super) fn left(&self) -> Trash {
+        if self.live.is_empty() { Trash::Held(self.key) } else { Trash::Live(self.key, self.live) }
     }
 }
 
-impl Parcel {
-    pub(super) fn covers(&self, done: Mask) -> bool {
-        self.settlement.endings.iter().all(|ending| (ending.members - done).is_empty())
-    }
-}
+// === impl Flush ===
 
 impl Flush {
     pub(crate) fn is_empty(&self) -> bool {
@@ -141,13 +291,8 @@ impl Flush {
     }
 }
 
-/// What to write of a row that has fewer members.
-pub(super) fn left(held: &Held) -> Trash {
-    if held.live.is_empty() { Trash::Held(held.key) } else { Trash::Live(held.key, held.live) }
-}
-
 /// Adds an ending, to the last one when it is the same.
-pub(super) fn push(endings: &mut Vec<Ending>, ending: Ending) {
+fn push(endings: &mut Vec<Ending>, ending: Ending) {
     match endings.last_mut() {
         Some(last) if last.outcome == ending.outcome && last.outcome == Outcome::done() => {
             last.members |= ending.members;

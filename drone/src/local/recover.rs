@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use skep_queue::{BlockId, ClaimId, Claimed, Clock, Ending, Incarnation, Mask, Payloads};
+use skep_queue::{ClaimId, Clock, Incarnation, Mask};
 use skep_sqlite::{Connection, Db, Error, OptionalExtension, Row};
 
 use super::{
     Config, Durability, Former,
     codec::{self, Head},
     file,
-    held::Held,
+    held::{Held, Kept},
     state::State,
 };
 use crate::{spec::Specs, worker::Task};
@@ -83,11 +83,11 @@ async fn load(
     let mut state = State::numbered_from(last_key, last_row);
     let mut crashed = Vec::new();
     for held in &rows {
-        crashed.extend(held.running.iter().map(|ordinal| (held.key, ordinal)));
+        crashed.extend(held.running.iter().map(|place| (held.key, place)));
     }
     state.insert(rows);
-    let leftovers = crashed.into_iter().filter_map(|(key, ordinal)| {
-        let task = state.task(key, ordinal, specs)?;
+    let leftovers = crashed.into_iter().filter_map(|(key, place)| {
+        let task = state.task(key, place, specs)?;
         let in_process = specs.get(&task.task_type).is_some_and(|spec| spec.in_process);
         Some(Leftover { task, in_process })
     });
@@ -98,18 +98,18 @@ async fn load(
 type Now = (i64, std::time::Duration);
 
 fn rows(connection: &Connection, sources: &[String], now: Now) -> Result<Vec<Held>, Error> {
-    let mut endings = endings(connection)?;
-    let sql = "select h.id, h.source, h.claim, h.block, h.live, h.started, h.head, h.stored_at, p.body \
-               from held h join payloads p on p.held = h.id order by h.id";
+    let mut outbox = outbox(connection)?;
+    let sql = "select h.id, h.source, h.claim, h.live, h.started, h.stored_at, c.head, c.body \
+               from held h join claimed c on c.held = h.id order by h.id";
     let mut select = connection.prepare(sql)?;
     let mut rows = select.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let mut held = held(row, sources, now)?;
-        held.kept = endings.remove(&held.key).unwrap_or_default();
-        let ended = held.kept.iter().fold(Mask::EMPTY, |mask, (_, ending)| mask | ending.members);
-        held.running = (held.started & held.live) - ended;
-        held.buffered = held.live - held.started - ended;
+        held.kept = outbox.remove(&held.key).unwrap_or_default();
+        held.ended = held.kept.iter().fold(Mask::EMPTY, |mask, kept| mask | kept.left);
+        held.running = (held.started & held.live) - held.ended;
+        held.buffered = held.live - held.started - held.ended;
         all.push(held);
     }
     Ok(all)
@@ -118,33 +118,29 @@ fn rows(connection: &Connection, sources: &[String], now: Now) -> Result<Vec<Hel
 fn held(row: &Row<'_>, sources: &[String], (now, elapsed): Now) -> Result<Held, Error> {
     let bad = || Error::Corrupt("a row of the local queue cannot be read".into());
     let blob = |i: usize| -> Result<Vec<u8>, Error> { Ok(row.get(i)?) };
-    let (name, claim, block, body): (String, _, _, _) = (row.get(1)?, blob(2)?, blob(3)?, blob(8)?);
-    let head = blob(6)?;
-    let head: Head = codec::unpack(codec::unseal(&[name.as_bytes(), &claim, &block, &body], &head)?)?;
+    let (name, claim, body): (String, _, _) = (row.get(1)?, blob(2)?, blob(7)?);
+    let head: Head = codec::unpack(codec::unseal(&[name.as_bytes(), &claim, &body], &blob(6)?)?)?;
     let source = sources.iter().position(|known| *known == name).ok_or_else(|| {
         Error::Refused(format!("the local queue holds work of {name}, which is no [[queue]] of this drone: add it, or use another local file"))
     })?;
     let claim = ClaimId::from_bytes(&claim).ok_or_else(bad)?;
-    let block = BlockId::from_bytes(&block).ok_or_else(bad)?;
-    let live = codec::mask(&blob(4)?)?;
-    let payloads = Payloads::from_bytes(Bytes::from(body)).ok_or_else(bad)?;
-    let (claimed, chain): (Claimed, _) = head.claimed(claim, block, live, payloads);
-    let age = std::time::Duration::from_micros((now - row.get::<_, i64>(7)?).max(0).cast_unsigned());
-    let mut held =
-        Held::new(row.get::<_, i64>(0)?.cast_unsigned(), source, claimed, chain, elapsed.saturating_sub(age));
-    held.started = codec::mask(&blob(5)?)?;
+    let claims = head.claimed(claim, Bytes::from(body)).ok_or_else(bad)?;
+    let age = std::time::Duration::from_micros((now - row.get::<_, i64>(5)?).max(0).cast_unsigned());
+    let (key, since) = (row.get::<_, i64>(0)?.cast_unsigned(), elapsed.saturating_sub(age));
+    let mut held = Held::new(key, source, claims, head.chain(), since);
+    (held.live, held.started) = (codec::mask(&blob(3)?)? & held.live, codec::mask(&blob(4)?)?);
     Ok(held)
 }
 
-fn endings(connection: &Connection) -> Result<HashMap<u64, Vec<(u64, Ending)>>, Error> {
-    let mut all: HashMap<u64, Vec<(u64, Ending)>> = HashMap::new();
-    let mut select = connection.prepare("select id, held, members, ending from outbox order by id")?;
+fn outbox(connection: &Connection) -> Result<HashMap<u64, Vec<Kept>>, Error> {
+    let mut all: HashMap<u64, Vec<Kept>> = HashMap::new();
+    let mut select = connection.prepare("select id, held, members, endings from outbox order by id")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let members = codec::mask(&row.get::<_, Vec<u8>>(2)?)?;
-        let (id, held) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
-        let ending = codec::unpack_ending(held, members, &row.get::<_, Vec<u8>>(3)?)?;
-        all.entry(held).or_default().push((id, ending));
+        let left = codec::mask(&row.get::<_, Vec<u8>>(2)?)?;
+        let (row_id, held) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+        let endings = codec::unpack_endings(held, left, &row.get::<_, Vec<u8>>(3)?)?;
+        all.entry(held).or_default().push(Kept { row: row_id, left, endings });
     }
     Ok(all)
 }

@@ -8,7 +8,7 @@ use super::{held::Held, state::State};
 use crate::{
     policy::OnLeaseLost,
     spec::Specs,
-    worker::{Slot, Stop, StopSignal, Task},
+    worker::{Stop, StopSignal, Task},
 };
 
 /// Members of a held row, chosen to start.
@@ -49,12 +49,11 @@ impl State {
         held.buffered -= members;
         held.running |= members;
         held.started |= members;
-        let (task_type, emptied) = (held.claimed.task_type.clone(), held.buffered.is_empty());
+        held.signals.resize_with(held.places(), || None);
+        members.iter().for_each(|place| held.signals[usize::from(place)] = Some(StopSignal::default()));
+        let (task_type, emptied) = (held.like().task_type.clone(), held.buffered.is_empty());
         if emptied {
             self.unready(key);
-        }
-        for ordinal in members.iter() {
-            self.signals.insert((key, ordinal), StopSignal::default());
         }
         self.account(&task_type, -(members.len() as isize), members.len() as isize);
         Some(members)
@@ -69,40 +68,21 @@ impl State {
     pub(super) fn hand_out(&self, picks: &[Pick], specs: &Specs) -> Vec<(Task, StopSignal)> {
         let mut tasks = Vec::with_capacity(picks.iter().map(|(_, members)| members.len()).sum());
         for (key, members) in picks {
-            for ordinal in members.iter() {
-                let signal = self.signals.get(&(*key, ordinal)).cloned();
-                tasks.extend(self.task(*key, ordinal, specs).zip(signal));
+            let Some(held) = self.held.get(key) else { continue };
+            let spec = specs.get(&held.like().task_type);
+            for place in members.iter() {
+                tasks.extend(
+                    held.signals[usize::from(place)].clone().map(|stop| (held.task(place, spec), stop)),
+                );
             }
         }
         tasks
     }
 
     /// A member of a held row as a worker sees it.
-    pub(super) fn task(&self, key: u64, ordinal: u8, specs: &Specs) -> Option<Task> {
+    pub(super) fn task(&self, key: u64, place: u8, specs: &Specs) -> Option<Task> {
         let held = self.held.get(&key)?;
-        let claimed = &held.claimed;
-        let spec = specs.get(&claimed.task_type);
-        let limit = spec.map_or(skep_queue::block::DEFAULT_MAX_ATTEMPTS, |spec| spec.policy.max_attempts);
-        Some(Task {
-            id: claimed.block.task(ordinal),
-            queue: claimed.queue.clone(),
-            task_type: claimed.task_type.clone(),
-            payload: claimed.payloads.get(ordinal),
-            content: claimed.options.content,
-            attempt: claimed.attempts + 1,
-            of: claimed.options.max_attempts.unwrap_or(limit),
-            fence: claimed.fence,
-            timeout: spec.and_then(|spec| spec.timeout),
-            meta: claimed.options.meta.clone(),
-            created_at: claimed.created_at,
-            slot: Slot {
-                held: key,
-                ordinal,
-                suspect: claimed.suspect,
-                link: held.chain.link,
-                carry: held.chain.carry.clone(),
-            },
-        })
+        Some(held.task(place, specs.get(&held.like().task_type)))
     }
 
     /// Undoes a choice that could not be marked on file.
@@ -112,10 +92,10 @@ impl State {
             held.buffered |= *members;
             held.running -= *members;
             held.started -= *members;
-            let held = held.clone();
-            self.make_ready(&held);
-            self.account(&held.claimed.task_type, members.len() as isize, -(members.len() as isize));
-            members.iter().for_each(|ordinal| drop(self.signals.remove(&(*key, ordinal))));
+            members.iter().for_each(|place| held.signals[usize::from(place)] = None);
+            let task_type = held.like().task_type.clone();
+            self.make_ready(*key);
+            self.account(&task_type, members.len() as isize, -(members.len() as isize));
             if in_process {
                 self.in_process = self.in_process.saturating_sub(members.len());
                 self.solo = false;
@@ -127,7 +107,7 @@ impl State {
     fn give_up(&mut self, key: u64, members: Mask, outcome: Option<Outcome>) {
         let Some(held) = self.held.get_mut(&key).filter(|_| !members.is_empty()) else { return };
         held.buffered -= members;
-        let task_type = held.claimed.task_type.clone();
+        let task_type = held.like().task_type.clone();
         if held.buffered.is_empty() {
             self.unready(key);
         }
@@ -140,12 +120,15 @@ impl State {
 
     /// Cancels tasks: those that run are asked to stop, those that wait end at once.
     pub(super) fn cancel(&mut self, ids: &[TaskId]) {
+        if ids.is_empty() {
+            return;
+        }
         let mut waiting = Vec::new();
         for held in self.held.values() {
-            for ordinal in held.live.iter().filter(|o| ids.contains(&held.claimed.block.task(*o))) {
-                if held.buffered.has(ordinal) {
-                    waiting.push((held.key, Mask::one(ordinal)));
-                } else if let Some(signal) = self.signals.get(&(held.key, ordinal)) {
+            for place in held.live.iter().filter(|place| ids.contains(&held.id(*place))) {
+                if held.buffered.has(place) {
+                    waiting.push((held.key, Mask::one(place)));
+                } else if let Some(Some(signal)) = held.signals.get(usize::from(place)) {
                     signal.stop(Stop::Cancelled);
                 }
             }
@@ -168,7 +151,7 @@ impl State {
 
     /// Claims that are another drone's now: what waits is dropped, what runs goes on or is stopped.
     pub(crate) fn lose(&mut self, claims: &[ClaimId], specs: &Specs) -> usize {
-        let lost = |held: &&Held| claims.contains(&held.claimed.claim);
+        let lost = |held: &&Held| claims.contains(&held.like().claim);
         let lost: Vec<_> = self.held.values().filter(lost).map(|held| (held.key, held.buffered)).collect();
         self.stop_leaseless(specs, |key| lost.iter().any(|(lost, _)| *lost == key));
         for (key, members) in &lost {
@@ -180,7 +163,7 @@ impl State {
     /// Asks those runs to stop whose type says so.
     pub(crate) fn stop_leaseless(&self, specs: &Specs, which: impl Fn(u64) -> bool) {
         let cancels = |key: &u64| {
-            let spec = self.held.get(key).and_then(|held| specs.get(&held.claimed.task_type));
+            let spec = self.held.get(key).and_then(|held| specs.get(&held.like().task_type));
             spec.is_some_and(|spec| spec.policy.on_lease_lost == OnLeaseLost::Cancel)
         };
         self.signals(|key| which(key) && cancels(&key))
@@ -190,6 +173,7 @@ impl State {
 
     /// The stop signals of the runs of some held rows.
     pub(super) fn signals(&self, which: impl Fn(u64) -> bool) -> Vec<StopSignal> {
-        self.signals.iter().filter(|((key, _), _)| which(*key)).map(|(_, signal)| signal.clone()).collect()
+        let rows = self.held.values().filter(|held| which(held.key));
+        rows.flat_map(|held| held.signals.iter().flatten().cloned()).collect()
     }
 }

@@ -7,13 +7,18 @@ use std::{
     time::Duration,
 };
 
-use skep_queue::{Block, ClaimId, Claimed, Demand, Ending, Mask, Outcome, Priority, Settled, TaskType};
+use skep_queue::{
+    Block, ClaimId, Claimed, Demand, Mask, Outcome, Priority, Settled, TaskType, block::MAX_BLOCK_BYTES,
+};
 
-use super::held::{Chain, Flush, Held, Parcel, Trash, left, push};
+use super::{
+    codec::weight,
+    held::{Chain, Flush, Held, Kept, Parcel, Trash, sheaves},
+};
 use crate::{
     policy::Decision,
     spec::Specs,
-    worker::{FollowUp, StopSignal, Task},
+    worker::{FollowUp, Task},
 };
 
 /// How much of a type is here.
@@ -49,7 +54,6 @@ pub(crate) struct State {
     /// Held rows with buffered members, in the order in which they start.
     pub(super) ready: HashMap<TaskType, BTreeSet<(Priority, u64)>>,
     load: HashMap<TaskType, Load>,
-    pub(super) signals: HashMap<(u64, u8), StopSignal>,
     /// Held rows with buffered members that must run alone.
     pub(super) suspects: BTreeSet<u64>,
     /// Tasks running inside the drone's process, and whether the one that runs must be alone.
@@ -87,9 +91,9 @@ impl State {
 
     /// Rows for claims; not part of the state until they are on file.
     pub(crate) fn adopt(&mut self, source: usize, claims: Vec<Claimed>, now: Duration) -> Vec<Held> {
-        let rows = claims.into_iter().map(|claimed| {
+        let rows = sheaves(claims).into_iter().map(|sheaf| {
             self.next_key += 1;
-            Held::new(self.next_key, source, claimed, Chain::default(), now)
+            Held::new(self.next_key, source, sheaf, Chain::default(), now)
         });
         rows.collect()
     }
@@ -97,43 +101,45 @@ impl State {
     /// Makes rows part of the state.
     pub(crate) fn insert(&mut self, rows: Vec<Held>) {
         for held in rows {
-            let load = self.load.entry(held.claimed.task_type.clone()).or_default();
-            load.buffered += held.buffered.len();
-            load.running += held.running.len();
-            if !held.buffered.is_empty() {
-                self.make_ready(&held);
-            }
+            let (key, waits) = (held.key, !held.buffered.is_empty());
+            self.account(&held.like().task_type, held.buffered.len() as isize, held.running.len() as isize);
             if !held.kept.is_empty() {
-                self.outbox.insert(held.key);
+                self.outbox.insert(key);
             }
-            self.held.insert(held.key, held);
+            self.held.insert(key, held);
+            if waits {
+                self.make_ready(key);
+            }
         }
     }
 
     /// Puts a row among those that wait for a hand.
-    pub(super) fn make_ready(&mut self, held: &Held) {
-        let place = (held.claimed.priority, held.key);
-        self.ready.entry(held.claimed.task_type.clone()).or_default().insert(place);
-        if held.claimed.suspect > 0 {
-            self.suspects.insert(held.key);
+    pub(super) fn make_ready(&mut self, key: u64) {
+        let Some(like) = self.held.get(&key).map(Held::like) else { return };
+        if like.suspect > 0 {
+            self.suspects.insert(key);
         }
+        self.ready.entry(like.task_type.clone()).or_default().insert((like.priority, key));
     }
 
     /// Takes a row from among those that wait for a hand.
     pub(super) fn unready(&mut self, key: u64) {
-        if let Some(held) = self.held.get(&key) {
-            if let Some(ready) = self.ready.get_mut(&held.claimed.task_type) {
-                ready.remove(&(held.claimed.priority, key));
-            }
-            self.suspects.remove(&key);
+        let Some(like) = self.held.get(&key).map(Held::like) else { return };
+        if let Some(ready) = self.ready.get_mut(&like.task_type) {
+            ready.remove(&(like.priority, key));
         }
+        self.suspects.remove(&key);
     }
 
     /// Moves tasks of a type between the counts.
     pub(super) fn account(&mut self, task_type: &TaskType, buffered: isize, running: isize) {
-        let load = self.load.entry(task_type.clone()).or_default();
-        load.buffered = load.buffered.saturating_add_signed(buffered);
-        load.running = load.running.saturating_add_signed(running);
+        if !self.load.contains_key(task_type) {
+            self.load.insert(task_type.clone(), Load::default());
+        }
+        if let Some(load) = self.load.get_mut(task_type) {
+            load.buffered = load.buffered.saturating_add_signed(buffered);
+            load.running = load.running.saturating_add_signed(running);
+        }
     }
 
     /// Reserves the room there is, type by type, so that no second pump asks for it.
@@ -164,8 +170,7 @@ impl State {
 impl State {
     /// A started task has its decision. Says who is to look again.
     pub(crate) fn finish(&mut self, task: &Task, decision: Decision, specs: &Specs, now: Duration) -> Wakes {
-        let (key, member) = (task.slot.held, Mask::one(task.slot.ordinal));
-        self.signals.remove(&(key, task.slot.ordinal));
+        let (key, place) = (task.slot.held, task.slot.place);
         self.account(&task.task_type, 0, -1);
         let mut work = !self.suspects.is_empty();
         let (load, spec) =
@@ -177,13 +182,10 @@ impl State {
         // A pump that is woken at every end, to find too little room, costs more than the end itself.
         let room = load.running == 0 || spec.is_some_and(|spec| load.room(spec.bound) > 0);
         let Some(held) = self.held.get_mut(&key) else { return Wakes { work, room } };
-        held.running -= member;
-        if held.fresh.is_empty() && held.kept.is_empty() && held.flushing == 0 {
-            held.waiting = now;
-        }
+        held.ran(place, now);
         match decision {
-            Decision::End(outcome) => self.end(key, member, outcome),
-            Decision::Next { link, carry } => self.links.push((key, task.slot.ordinal, link, carry.into())),
+            Decision::End(outcome) => self.end(key, Mask::one(place), outcome),
+            Decision::Next { link, carry } => self.links.push((key, place, link, carry.into())),
         }
         Wakes { work, room }
     }
@@ -194,7 +196,7 @@ impl State {
         if held.fresh.is_empty() {
             self.unwritten.push(key);
         }
-        push(&mut held.fresh, Ending { members, outcome });
+        held.end(members, outcome);
     }
 
     /// Everything to be written now. Until [`State::flushed`] it counts as neither here nor there.
@@ -202,18 +204,30 @@ impl State {
         let mut flush = Flush { trash: std::mem::take(&mut self.trash), ..Flush::default() };
         for key in std::mem::take(&mut self.unwritten) {
             let Some(held) = self.held.get_mut(&key) else { continue };
-            held.flushing += held.fresh.len();
+            let mut bytes = usize::MAX;
             for ending in held.fresh.drain(..) {
-                self.next_row += 1;
-                flush.endings.push((self.next_row, key, ending));
+                let more = weight(&ending.outcome);
+                bytes = bytes.saturating_add(more);
+                // A row bounded as a block is, unless one outcome alone is larger.
+                if bytes > MAX_BLOCK_BYTES {
+                    self.next_row += 1;
+                    bytes = more;
+                    flush
+                        .endings
+                        .push((key, Kept { row: self.next_row, left: Mask::EMPTY, endings: Vec::new() }));
+                }
+                if let Some((_, kept)) = flush.endings.last_mut() {
+                    kept.left |= ending.members;
+                    kept.endings.push(ending);
+                }
             }
         }
-        for (parent, ordinal, link, carry) in std::mem::take(&mut self.links) {
+        for (parent, place, link, carry) in std::mem::take(&mut self.links) {
             self.next_key += 1;
             if let Some(held) = self.held.get_mut(&parent) {
-                held.live -= Mask::one(ordinal);
-                flush.links.push((parent, held.next_link(self.next_key, ordinal, link, carry)));
-                flush.trash.push(left(held));
+                held.live -= Mask::one(place);
+                flush.links.push((parent, held.next_link(self.next_key, place, link, carry)));
+                flush.trash.push(held.left());
             }
         }
         flush
@@ -221,10 +235,9 @@ impl State {
 
     /// What was to be written is on file.
     pub(crate) fn flushed(&mut self, flush: Flush) {
-        for (row, key, ending) in flush.endings {
+        for (key, kept) in flush.endings {
             if let Some(held) = self.held.get_mut(&key) {
-                held.flushing -= 1;
-                held.kept.push((row, ending));
+                held.kept.push(kept);
                 self.outbox.insert(key);
             }
         }
@@ -243,14 +256,11 @@ impl State {
         split_after: Duration,
     ) -> Vec<Parcel> {
         let mut parcels = Vec::new();
-        for key in &self.outbox {
-            let Some(held) = self.held.get_mut(key) else { continue };
-            let slow = now < held.waiting + split_after;
-            if held.source != source || now < held.not_before || (!held.is_done() && slow) {
-                continue;
+        for held in self.outbox.iter().filter_map(|key| self.held.get(key)) {
+            if held.source == source {
+                held.ripe(now, split_after, &mut parcels);
             }
-            parcels.push(held.parcel());
-            if parcels.len() == most {
+            if parcels.len() >= most {
                 break;
             }
         }
@@ -261,30 +271,39 @@ impl State {
     }
 
     /// See [`Local::settled`](super::Local::settled).
-    pub(crate) fn settled(&mut self, parcel: Parcel, answer: Option<Settled>, until: Duration) {
-        let Some(held) = self.held.get_mut(&parcel.key) else { return };
-        let done = answer.map_or(Mask::EMPTY, |a| a.accepted | a.already | a.stale | a.gone);
+    pub(crate) fn settled(&mut self, answers: &[(Parcel, Option<Settled>)], until: Duration) {
+        for answers in answers.chunk_by(|(a, _), (b, _)| a.key == b.key) {
+            let Some(held) = answers.first().and_then(|(parcel, _)| self.held.get_mut(&parcel.key)) else {
+                continue;
+            };
+            let answered =
+                answers.iter().map(|(parcel, answer)| held.answered(parcel, answer.as_ref(), until));
+            let done = answered.fold(Mask::EMPTY, |done, some| done | some);
+            self.forget(answers[0].0.key, done);
+        }
+    }
+
+    /// Forgets what was reported.
+    fn forget(&mut self, key: u64, done: Mask) {
+        let Some(held) = self.held.get_mut(&key) else { return };
         let trash = &mut self.trash;
-        held.kept.retain_mut(|(row, ending)| {
-            if parcel.rows.contains(row) && !(ending.members & done).is_empty() {
-                ending.members -= done;
-                trash.push(if ending.members.is_empty() {
-                    Trash::Row(*row)
+        held.kept.retain_mut(|kept| {
+            if !(kept.left & done).is_empty() {
+                kept.left -= done;
+                trash.push(if kept.left.is_empty() {
+                    Trash::Row(kept.row)
                 } else {
-                    Trash::Shrink(*row, ending.members)
+                    Trash::Shrink(kept.row, kept.left)
                 });
             }
-            !ending.members.is_empty()
+            !kept.left.is_empty()
         });
-        held.live -= done;
-        held.not_before = if parcel.covers(done) { held.not_before } else { until };
         if !held.kept.is_empty() {
-            self.outbox.insert(parcel.key);
+            self.outbox.insert(key);
         }
         if !done.is_empty() {
-            self.trash.push(left(held));
+            self.forget_members(key, done);
         }
-        self.remove_if_done(parcel.key);
     }
 
     fn remove_if_done(&mut self, key: u64) {
@@ -297,7 +316,7 @@ impl State {
     pub(super) fn forget_members(&mut self, key: u64, members: Mask) {
         if let Some(held) = self.held.get_mut(&key) {
             held.live -= members;
-            self.trash.push(left(held));
+            self.trash.push(held.left());
             self.remove_if_done(key);
         }
     }
@@ -335,7 +354,7 @@ impl State {
 
     /// The claims held from a source, or asked of it.
     pub(crate) fn claims(&self, source: usize) -> HashSet<ClaimId> {
-        let held = self.held.values().filter(|held| held.source == source).map(|held| held.claimed.claim);
+        let held = self.held.values().filter(|held| held.source == source).map(|held| held.like().claim);
         held.chain(self.asking.iter().filter(|(s, _)| *s == source).map(|(_, claim)| *claim)).collect()
     }
 }

@@ -25,6 +25,24 @@ impl Mask {
         Self(1 << (ordinal & 127))
     }
 
+    /// The `n` members from `from` on; none beyond 127.
+    #[must_use]
+    pub const fn range(from: u8, n: usize) -> Self {
+        Self::first(n).up(from)
+    }
+
+    /// The same members, each numbered `by` higher; those beyond 127 are dropped.
+    #[must_use]
+    pub const fn up(self, by: u8) -> Self {
+        if by >= 128 { Self(0) } else { Self(self.0 << by) }
+    }
+
+    /// The same members, each numbered `by` lower; those below are dropped.
+    #[must_use]
+    pub const fn down(self, by: u8) -> Self {
+        if by >= 128 { Self(0) } else { Self(self.0 >> by) }
+    }
+
     /// How many members.
     #[must_use]
     pub const fn len(self) -> usize {
@@ -144,6 +162,8 @@ mod tests {
         let odd: Mask = (0..128).filter(|o| o % 2 == 1).collect();
         assert_eq!(odd.take(2).iter().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(odd.take(500), odd);
+        assert_eq!(Mask::range(126, 5).iter().collect::<Vec<_>>(), [126, 127]);
+        assert_eq!((Mask::range(7, 3).down(7), Mask::first(3).up(128)), (Mask::first(3), Mask::EMPTY));
         assert_eq!(Mask::from_bytes(&odd.to_bytes()), Some(odd));
         assert_eq!(Mask::from_bytes(&[0; 15]), None);
         assert_eq!((Mask::first(4) - Mask::first(2)).iter().collect::<Vec<_>>(), [2, 3]);

@@ -59,7 +59,7 @@ impl Turn<'_> {
     ) -> Result<(), Error> {
         let lane = self.lanes.by_id(self.db, part.lane)?;
         let queue = self.lanes.queue_of(lane).clone();
-        part.remove(self.db, members)?;
+        part.remove(self, members)?;
         if !(mutant!(DepthKeptAtDiscard) && end.state == State::Discarded) {
             self.lanes.count(lane, -(members.len() as i64));
         }
@@ -75,8 +75,7 @@ impl Turn<'_> {
     fn keep(&self, part: &Part, members: Mask, queue: &QueueRow, end: &End<'_>) -> Result<(), Error> {
         let settled = end.settled.or(part.settled);
         let expires_at = self.now + queue.retention;
-        row::run(
-            self.db,
+        self.run(
             FINISH,
             params![
                 part.block,

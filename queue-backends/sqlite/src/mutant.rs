@@ -1,6 +1,8 @@
 //! Deliberate faults, to prove that the suite finds them. Without the feature `mutants` nothing of this is
 //! left in the code but `false`.
 
+use crate::pump::select_held;
+
 /// What is broken on purpose.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,21 +69,12 @@ macro_rules! mutant {
 }
 pub(crate) use mutant;
 
-pub(crate) const READY_OR_CLAIMED: &str = concat!(
-    "select ",
-    crate::part::part_columns!(),
-    " from parts p where p.state in (0, 2) and p.lane = ?1 order by p.priority, p.run_at, p.block"
-);
-pub(crate) const LAST_FIRST: &str = concat!(
-    "select ",
-    crate::part::part_columns!(),
-    " from parts p where p.state = 0 and p.lane = ?1 order by p.priority desc, p.run_at, p.block"
-);
-pub(crate) const NEWEST_FIRST: &str = concat!(
-    "select ",
-    crate::part::part_columns!(),
-    " from parts p where p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block desc"
-);
+pub(crate) const READY_OR_CLAIMED: &str =
+    select_held!("p.state in (0, 2) and p.lane = ?1 order by p.priority, p.run_at, p.block");
+pub(crate) const LAST_FIRST: &str =
+    select_held!("p.state = 0 and p.lane = ?1 order by p.priority desc, p.run_at, p.block");
+pub(crate) const NEWEST_FIRST: &str =
+    select_held!("p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block desc");
 pub(crate) const BEATS: &str = "select coalesce((select number from drones where incarnation = ?1), 0) + 1";
 pub(crate) const SILENT: &str = "select incarnation from drones where beat_at + ttl <= ?1";
 pub(crate) const FREE_KEYS: &str = "delete from unique_keys where block = ?1";

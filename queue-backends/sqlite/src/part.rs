@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Row, params};
 use skep_queue::{ClaimId, Mask};
 
-use crate::{error::Error, mutant::mutant, row};
+use crate::{error::Error, mutant::mutant, row, turn::Turn};
 
 /// Values of `parts.state`. The statements say them as literals, so that the partial indexes match.
 pub(crate) const AVAILABLE: u8 = 0;
@@ -164,12 +164,12 @@ impl Part {
     }
 
     /// Takes `members` out for good.
-    pub(crate) fn remove(&mut self, db: &Connection, members: Mask) -> Result<(), Error> {
+    pub(crate) fn remove(&mut self, turn: &Turn<'_>, members: Mask) -> Result<(), Error> {
         self.live -= members;
         if self.live.is_empty() {
-            row::run(db, DELETE, [self.id])?;
+            turn.run(DELETE, [self.id])?;
         } else {
-            row::run(db, SHRINK, params![self.id, self.live.to_bytes(), self.live.len() as i64])?;
+            turn.run(SHRINK, params![self.id, self.live.to_bytes(), self.live.len() as i64])?;
         }
         Ok(())
     }

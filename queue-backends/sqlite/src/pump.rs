@@ -1,59 +1,72 @@
 //! Who gets what.
 
-use rusqlite::params;
-use skep_queue::{ClaimId, Claimed, Demand, DroneFacts, Mask, Pump, beat::DEFAULT_TTL};
+use rusqlite::{Row, params};
+use skep_queue::{ClaimId, Claimed, Demand, DroneFacts, Mask, Payloads, Pump, beat::DEFAULT_TTL};
 
 use crate::{
     error::Error,
     lane::micros,
     mutant::{self, mutant},
-    part::{CLAIMED, PART_COLUMNS, Part, part_columns},
+    part::{CLAIMED, PART_COLUMNS, Part},
     row,
-    turn::{BLOCK_COLUMNS, BlockRow, Turn, block_columns, payloads},
+    turn::{BLOCK_COLUMNS, BlockRow, Turn, payloads},
 };
 
 const KNOWN: &str = "select 1 from claims where claim = ?1";
-const READY: &str = concat!(
-    "select ",
-    part_columns!(),
-    " from parts p where p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block"
-);
+/// All of a part that a drone gets, for a condition on `parts p`.
+macro_rules! select_held {
+    ($where:literal) => {
+        concat!(
+            "select ",
+            $crate::part::part_columns!(),
+            ", ",
+            $crate::turn::block_columns!(),
+            ", o.body from parts p join blocks b on b.id = p.block join bodies o on o.block = p.block where ",
+            $where
+        )
+    };
+}
+pub(crate) use select_held;
+
+const READY: &str = select_held!("p.state = 0 and p.lane = ?1 order by p.priority, p.run_at, p.block");
 const CLAIM: &str = "update parts set state = 2, claim = ?2, fence = fence + ?3 where id = ?1";
 const NEW_CLAIM: &str = "insert or ignore into claims (claim, drone, at) values (?1, ?2, ?3)";
 const DRONE: &str = "select 1 from drones where incarnation = ?1";
 const KNOW_DRONE: &str = "insert into drones (incarnation, queue, number, beat_at, ttl, facts, drain) \
      values (?1, ?2, ?3, ?4, ?5, ?6, 0)";
-const HELD: &str = concat!(
-    "select ",
-    part_columns!(),
-    ", ",
-    block_columns!(),
-    ", o.body from parts p join blocks b on b.id = p.block join bodies o on o.block = p.block \
-     where p.state = 2 and p.claim = ?1"
-);
+const HELD: &str = select_held!("p.state = 2 and p.claim = ?1");
+
+/// A part and what else a drone gets of it.
+struct Held {
+    part: Part,
+    block: BlockRow,
+    payloads: Payloads,
+}
 
 /// Claims what the demands ask for, unless the claim is known; answers what is under it.
 pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Error> {
     turn.promote()?;
-    if !row::any(turn.db, KNOWN, [&pump.claim.as_bytes()[..]])? || mutant!(PumpAgainClaims) {
-        let mut claimed = 0;
-        for demand in &pump.demands {
-            claimed += claim(turn, pump, demand)?;
-        }
-        if claimed == 0 {
-            return Ok(Vec::new());
-        }
+    let claim = &pump.claim.as_bytes()[..];
+    if row::any(turn.db, KNOWN, [claim])? && !mutant!(PumpAgainClaims) {
+        let held = row::all(turn.db, HELD, [claim], Held::read)?;
+        return hand_out(turn, pump.claim, held);
+    }
+    let mut held = Vec::new();
+    for demand in &pump.demands {
+        held.extend(self::claim(turn, pump, demand)?);
+    }
+    if !held.is_empty() {
         know(turn, pump)?;
     }
-    held(turn, pump.claim)
+    hand_out(turn, pump.claim, held)
 }
 
-/// Claims for one demand, in the order of the ready index; answers how many tasks.
-fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Error> {
+/// Claims for one demand, in the order of the ready index; answers what.
+fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<Vec<Held>, Error> {
     let lane = turn.lanes.lane(turn.db, &pump.queue, &demand.task_type)?;
     let paused = turn.lanes.at(lane).paused || turn.lanes.queue_of(lane).paused;
     if (paused && !mutant!(PausedIgnored)) || demand.room == 0 {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let (mut chosen, mut tasks) = (Vec::new(), 0);
     let ready = match () {
@@ -63,20 +76,22 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<usize, Err
         () => READY,
     };
     row::until(turn.db, ready, [turn.lanes.at(lane).id], |row| {
-        let part = Part::read(row)?;
-        tasks += part.live.len();
-        chosen.push(part);
+        let held = Held::read(row)?;
+        tasks += held.part.live.len();
+        chosen.push(held);
         Ok(tasks < demand.room)
     })?;
     let mut room = demand.room;
-    for mut part in chosen {
-        let members = if mutant!(RoomByBlocks) { part.live } else { part.live.take(room) };
+    for held in &mut chosen {
+        let live = held.part.live;
+        let members = if mutant!(RoomByBlocks) { live } else { live.take(room) };
         room = room.saturating_sub(members.len());
-        mark(turn, &mut part, members, pump.claim)?;
+        mark(turn, &mut held.part, members, pump.claim)?;
     }
-    Ok(demand.room - room)
+    Ok(chosen)
 }
 
+/// Some members become the claim's; `part` is what was claimed then.
 fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Result<(), Error> {
     let raise = u32::from(!mutant!(FenceKept));
     if mutant!(KeyFreedAtClaim) {
@@ -84,10 +99,11 @@ fn mark(turn: &Turn<'_>, part: &mut Part, members: Mask, claim: ClaimId) -> Resu
     }
     if members == part.live {
         // What nearly every claim is: shorter than the general case.
-        row::run(turn.db, CLAIM, params![part.id, &claim.as_bytes()[..], raise])?;
+        turn.run(CLAIM, params![part.id, &claim.as_bytes()[..], raise])?;
+        part.fence += raise;
         return Ok(());
     }
-    part.split(turn.db, members, |part| {
+    *part = part.split(turn.db, members, |part| {
         (part.state, part.claim) = (CLAIMED, Some(claim));
         part.fence += if mutant!(FenceKeptAtSplit) { 0 } else { raise };
     })?;
@@ -107,14 +123,10 @@ fn know(turn: &Turn<'_>, pump: &Pump) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a claim still has, in the order of handing out.
-fn held(turn: &mut Turn<'_>, claim: ClaimId) -> Result<Vec<Claimed>, Error> {
-    let mut held = row::all(turn.db, HELD, [&claim.as_bytes()[..]], |row| {
-        let block = BlockRow::read(row, PART_COLUMNS)?;
-        Ok((Part::read(row)?, block, payloads(row, PART_COLUMNS + BLOCK_COLUMNS)?))
-    })?;
-    held.sort_by_key(|(part, ..)| (part.priority, part.run_at, part.block, part.id));
-    let claimed = held.into_iter().map(|(part, block, payloads)| {
+/// What is under a claim, in the order of handing out.
+fn hand_out(turn: &mut Turn<'_>, claim: ClaimId, mut held: Vec<Held>) -> Result<Vec<Claimed>, Error> {
+    held.sort_by_key(|Held { part, .. }| (part.priority, part.run_at, part.block, part.id));
+    let claimed = held.into_iter().map(|Held { part, block, payloads }| {
         let lane = turn.lanes.by_id(turn.db, part.lane)?;
         Ok(Claimed {
             claim,
@@ -136,6 +148,13 @@ fn held(turn: &mut Turn<'_>, claim: ClaimId) -> Result<Vec<Claimed>, Error> {
     claimed.collect()
 }
 
+impl Held {
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        let (part, block) = (Part::read(row)?, BlockRow::read(row, PART_COLUMNS)?);
+        Ok(Self { part, block, payloads: payloads(row, PART_COLUMNS + BLOCK_COLUMNS)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +164,10 @@ mod tests {
         let db = rusqlite::Connection::open_in_memory().unwrap();
         skep_migrations::SQLITE.iter().for_each(|step| db.execute_batch(step).unwrap());
         let plan = row::plan(&db, READY);
-        assert!(plan.contains("INDEX parts_ready (lane=?)") && !plan.contains("TEMP"), "{plan}");
+        assert!(plan.starts_with("SEARCH p USING INDEX parts_ready (lane=?)"), "{plan}");
+        assert!(!plan.contains("TEMP") && !plan.contains("SCAN"), "{plan}");
+        let plan = row::plan(&db, crate::turn::WITH_PARTS);
+        assert!(plan.contains("parts_block (block=?)") && !plan.contains("TEMP"), "{plan}");
         let plan = row::plan(&db, HELD);
         assert!(plan.starts_with("SEARCH p USING INDEX parts_claimed (claim=?)"), "{plan}");
         assert!(!plan.contains("SCAN"), "{plan}");

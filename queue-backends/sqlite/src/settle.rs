@@ -29,11 +29,10 @@ struct Settling<'s> {
 
 /// Settles one block.
 pub(crate) fn settle(turn: &mut Turn<'_>, settlement: &Settlement) -> Result<Settled, Error> {
-    let Some(block) = turn.block(settlement.block)? else {
+    let Some((block, parts)) = turn.with_parts(settlement.block)? else {
         let all = settlement.endings.iter().fold(Mask::EMPTY, |all, ending| all | ending.members);
         return Ok(Settled { gone: all, ..Settled::default() });
     };
-    let parts = Part::of_block(turn.db, block.id)?;
     let (settled, done) = (Settled::default(), Vec::new());
     let mut settling = Settling { block, parts, claim: settlement.claim, settled, done };
     for ending in &settlement.endings {

@@ -1,12 +1,18 @@
 //! One call's share of a transaction: the connection, the moment, and the queues and lanes it touches.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row, types::ValueRef};
 use skep_queue::{Block, BlockId, ClaimId, DroneFacts, Options, Payloads, Priority, TaskId, Timestamp};
 
-use crate::{error::Error, lane::Lanes, mutant::mutant, part::Part, row};
+use crate::{
+    error::Error,
+    lane::Lanes,
+    mutant::mutant,
+    part::{PART_COLUMNS, Part, part_columns},
+    row,
+};
 
 /// See the module.
 pub(crate) struct Turn<'a> {
@@ -17,6 +23,8 @@ pub(crate) struct Turn<'a> {
     /// Whether somebody should look again after the commit.
     pub(crate) ring: bool,
     workers: HashMap<ClaimId, Option<String>>,
+    /// What a call runs again and again: finding a statement by its text is a good part of running it.
+    kept: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
 }
 
 /// A row of `blocks`.
@@ -45,6 +53,13 @@ pub(crate) const BLOCK_COLUMNS: usize = 7;
 
 const BY_UUID: &str = concat!("select ", block_columns!(), " from blocks b where b.block = ?1");
 const BY_ID: &str = concat!("select ", block_columns!(), " from blocks b where b.id = ?1");
+pub(crate) const WITH_PARTS: &str = concat!(
+    "select ",
+    part_columns!(),
+    ", ",
+    block_columns!(),
+    " from blocks b left join parts p on p.block = b.id where b.block = ?1 order by p.id"
+);
 const BODY: &str = "select body from bodies where block = ?1";
 const WORKER: &str =
     "select d.facts from claims c join drones d on d.incarnation = c.drone where c.claim = ?1";
@@ -53,7 +68,44 @@ pub(crate) const PROMOTE: &str = "update parts set state = 0 where state = 1 and
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(db: &'a Connection, now: Timestamp) -> Self {
-        Self { db, now, lanes: Lanes::default(), ring: false, workers: HashMap::new() }
+        let (lanes, workers, kept) = (Lanes::default(), HashMap::new(), RefCell::default());
+        Self { db, now, lanes, ring: false, workers, kept }
+    }
+
+    /// Runs a statement that the call runs often; answers how many rows it changed.
+    pub(crate) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, Error> {
+        Ok(self.kept(sql, |statement| statement.execute(params))??)
+    }
+
+    /// The same for a question; `read` sees each row.
+    pub(crate) fn each(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.kept(sql, |statement| {
+            let mut rows = statement.query(params)?;
+            while let Some(row) = rows.next()? {
+                read(row)?;
+            }
+            Ok(())
+        })?
+    }
+
+    fn kept<T>(
+        &self,
+        sql: &'static str,
+        work: impl FnOnce(&mut CachedStatement<'a>) -> T,
+    ) -> Result<T, Error> {
+        let mut kept = self.kept.borrow_mut();
+        if let Some((_, statement)) = kept.iter_mut().find(|(known, _)| *known == sql) {
+            return Ok(work(statement));
+        }
+        let mut statement = self.db.prepare_cached(sql)?;
+        let done = work(&mut statement);
+        kept.push((sql, statement));
+        Ok(done)
     }
 
     /// Writes the counts. Nothing may follow but the commit.
@@ -103,6 +155,21 @@ impl<'a> Turn<'a> {
     /// A block, by its own id.
     pub(crate) fn block(&self, block: BlockId) -> Result<Option<BlockRow>, Error> {
         row::first(self.db, BY_UUID, [&block.as_bytes()[..]], |row| BlockRow::read(row, 0))
+    }
+
+    /// A block, by its own id, and every part of it.
+    pub(crate) fn with_parts(&self, block: BlockId) -> Result<Option<(BlockRow, Vec<Part>)>, Error> {
+        let (mut found, mut parts) = (None, Vec::new());
+        self.each(WITH_PARTS, [&block.as_bytes()[..]], |row| {
+            if found.is_none() {
+                found = Some(BlockRow::read(row, PART_COLUMNS)?);
+            }
+            if row.get_ref(0)? != ValueRef::Null {
+                parts.push(Part::read(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found.map(|found| (found, parts)))
     }
 
     /// The block of a row that names it.
