@@ -12,6 +12,7 @@ mod doctor;
 mod endings;
 mod error;
 mod line;
+mod meter;
 pub mod operate;
 mod pump;
 mod queue;
@@ -24,5 +25,6 @@ mod walk;
 mod wire;
 
 pub use error::Error;
+pub use meter::PgMeter;
 pub use queue::PgQueue;
 pub use store::{Config, Store};
