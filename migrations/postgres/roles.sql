@@ -43,28 +43,42 @@ begin
     union all
     select g, format('grant execute on function %s to %I', p.oid::regprocedure, g)
     from (values
-      -- every function, and the groups that may call it; with none it is for functions alone
-      ('now', 'skep_view skep_admin'),
-      ('has', 'skep_view skep_admin'),
-      ('task_id', 'skep_view skep_admin'),
-      ('state_name', 'skep_view skep_admin'),
-      ('see_queues', 'skep_view skep_admin'),
-      ('see_drones', 'skep_view skep_admin'),
+      -- Every function that may be called, and by whom; what is not here is for functions alone.
+      -- to submit
+      ('submit', 'skep_submit'),
+      ('try_submit', 'skep_submit'),
+      ('submit_many', 'skep_submit'),
+      ('submit_row', 'skep_submit'),
+      ('submit_blocks', 'skep_submit'),
+      -- to pump and settle
+      ('pump', 'skep_drone'),
+      ('settle', 'skep_drone'),
+      ('beat', 'skep_drone'),
+      ('rescue', 'skep_drone'),
+      ('maintain', 'skep_drone'),
+      ('awaits', 'skep_drone'),
+      -- to look; payloads, results and errors are for those who operate
+      ('see_queues', 'skep_drone skep_view skep_admin'),
+      ('see_drones', 'skep_drone skep_view skep_admin'),
       ('see_tasks', 'skep_admin'),
       ('see_task', 'skep_admin'),
       ('task', 'skep_admin'),
       ('result', 'skep_admin'),
+      -- what views call is called by whoever reads them
+      ('now', 'skep_view skep_admin'),
+      ('has', 'skep_view skep_admin'),
+      ('task_id', 'skep_view skep_admin'),
+      ('state_name', 'skep_view skep_admin'),
+      -- to operate
       ('act', 'skep_admin'),
       ('cancel', 'skep_admin'),
       ('retry', 'skep_admin'),
       ('change', 'skep_admin'),
       ('pause', 'skep_admin'),
       ('resume', 'skep_admin'),
+      ('set_capacity', 'skep_admin'),
       ('drain', 'skep_admin'),
-      ('beat', 'skep_drone'),
-      ('rescue', 'skep_drone'),
-      ('maintain', 'skep_drone'),
-      ('awaits', 'skep_drone'),
+      -- for everybody
       ('ring', 'skep_submit skep_drone skep_admin'),
       ('schema_version', 'skep_submit skep_drone skep_view skep_admin')
     ) list (name, groups)

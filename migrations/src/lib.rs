@@ -33,7 +33,6 @@ pub const POSTGRES_ROLES: &str = include_str!("../postgres/roles.sql");
 /// Its functions, each in a file of its own that replaces it whole, in an order in which none is missed.
 pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/now.sql"),
-    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/fit.sql"),
     include_str!("../postgres/functions/lowest.sql"),
     include_str!("../postgres/functions/promote.sql"),
@@ -52,6 +51,8 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/conclude.sql"),
     include_str!("../postgres/functions/know.sql"),
     include_str!("../postgres/functions/pick.sql"),
+    include_str!("../postgres/functions/walk.sql"),
+    include_str!("../postgres/functions/walk_late.sql"),
     include_str!("../postgres/functions/pump.sql"),
     include_str!("../postgres/functions/settle_done.sql"),
     include_str!("../postgres/functions/legal.sql"),
@@ -132,6 +133,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/let_in.sql"),
     include_str!("../postgres/functions/submit_blocks.sql"),
     include_str!("../postgres/functions/bear.sql"),
+    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/new_id.sql"),
     include_str!("../postgres/functions/options_of.sql"),
     include_str!("../postgres/functions/odd_option.sql"),

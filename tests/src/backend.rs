@@ -6,24 +6,14 @@ use std::{
 };
 
 use skep_drone::backend::Backends;
-use skep_postgres::{Config, PgQueue};
-use skep_queue::{
-    Backend,
-    clock::{SystemClock, SystemRandom},
-};
+use skep_queue::Backend;
 
-/// Opens the queue of a URL: `sqlite:PATH` or `postgres://..`, which may be down.
+/// Opens the queue of a URL: `sqlite:PATH`, or `postgres://..`, which must answer.
 ///
 /// # Errors
 /// In words.
 pub async fn open(url: &str) -> Result<Arc<dyn Backend>, String> {
-    Backends::builtin().with("postgres", |url| Box::pin(async move { postgres(url) })).open(url).await
-}
-
-fn postgres(url: String) -> Result<Arc<dyn Backend>, String> {
-    let config = Config { url, schema: "skep".to_owned(), application: "skep test".to_owned() };
-    let queue = PgQueue::new(&config, Arc::new(SystemClock), Arc::new(SystemRandom));
-    queue.map(|queue| Arc::new(queue) as Arc<dyn Backend>).map_err(|error| error.to_string())
+    Backends::builtin().open(url).await
 }
 
 /// The URL of a queue in a file.

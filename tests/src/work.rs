@@ -17,7 +17,7 @@ use crate::{
 /// A worker process that writes down what it does.
 const CHILD: &str = include_str!("child.py");
 /// What in-process handlers serve, besides: they do all the same.
-pub const TYPES: [&str; 2] = ["work", "slow"];
+pub const TYPES: [&str; 5] = ["work", "slow", "resize", "mail", "index"];
 
 /// Adds the workers of a plan.
 ///

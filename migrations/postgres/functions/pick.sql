@@ -1,9 +1,9 @@
 -- One stretch of a walk along a lane: claims at most p_limit rows, and of the last one only the members for
--- which there is room. Answers where they lie now, how many rows it saw, how many tasks it took, and the place
+-- which there is room. What others have locked it leaves, unless p_wait. Answers where they lie now, how many rows it saw, how many tasks it took, and the place
 -- of the last row, from which the walk may go on.
-drop function if exists skep.pick(uuid, int, int, int, smallint, smallint, timestamptz, bigint);
+drop function if exists skep.pick(uuid, int, int, int, boolean, smallint, smallint, timestamptz, bigint);
 create function skep.pick(
-  p_claim uuid, p_lane int, p_room int, p_limit int, p_below smallint,
+  p_claim uuid, p_lane int, p_room int, p_limit int, p_wait boolean, p_below smallint,
   inout p_priority smallint, inout p_run timestamptz, inout p_seq bigint,
   out o_tids tid[], out o_seen int, out o_taken int
 )
@@ -15,13 +15,23 @@ declare
   v_row tasks;
   v_fits int := 0;
 begin
-  select array_agg(r.tid), array_agg(r.n), count(*), coalesce(sum(r.n), 0) into v_tids, v_sizes, o_seen, o_taken
-  from (
-    select t.ctid as tid, t.n from tasks t
-    where t.lane = p_lane and not t.later and not t.held
-      and (t.priority, t.run_at, t.seq) >= (p_priority, p_run, p_seq) and t.priority < p_below
-    order by t.priority, t.run_at, t.seq limit p_limit for update skip locked
-  ) r;
+  if p_wait then
+    select array_agg(r.tid), array_agg(r.n), count(*), coalesce(sum(r.n), 0) into v_tids, v_sizes, o_seen, o_taken
+    from (
+      select t.ctid as tid, t.n from tasks t
+      where t.lane = p_lane and not t.later and not t.held
+        and (t.priority, t.run_at, t.seq) >= (p_priority, p_run, p_seq) and t.priority < p_below
+      order by t.priority, t.run_at, t.seq limit p_limit for update
+    ) r;
+  else
+    select array_agg(r.tid), array_agg(r.n), count(*), coalesce(sum(r.n), 0) into v_tids, v_sizes, o_seen, o_taken
+    from (
+      select t.ctid as tid, t.n from tasks t
+      where t.lane = p_lane and not t.later and not t.held
+        and (t.priority, t.run_at, t.seq) >= (p_priority, p_run, p_seq) and t.priority < p_below
+      order by t.priority, t.run_at, t.seq limit p_limit for update skip locked
+    ) r;
+  end if;
   if o_seen = 0 then
     return;
   end if;

@@ -21,14 +21,10 @@ as $$
 declare
   v_now timestamptz := skep.now();
   v_lane int;
+  v_lanes int[] := '{}';
   v_room int;
-  v_limit int;
-  v_below smallint;
-  v_priority smallint;
-  v_run timestamptz;
-  v_seq bigint;
+  v_place smallint;
   v_picked tid[];
-  v_seen int;
   v_taken int;
   v_tids tid[] := '{}';
   v_n int := 0;
@@ -52,27 +48,25 @@ begin
   for v_i in 1 .. coalesce(cardinality(p_types), 0) loop
     select l.id into v_lane from queues q join lanes l on l.queue = q.id
     where q.name = p_queue and l.task_type = p_types[v_i] and not q.paused and not l.paused;
-    continue when not found;
+    v_lanes := v_lanes || v_lane;
+    continue when v_lane is null;
     v_room := p_rooms[v_i];
-    -- What is more urgent than the place, what follows it, and everything.
-    for v_walk in case when p_priorities[v_i] is null then 3 else 1 end .. 3 loop
+    v_place := p_priorities[v_i];
+    -- What is more urgent than the place, what follows it, everything, and what others had in hand.
+    for v_walk in case when v_place is null then 3 else 1 end .. 4 loop
       exit when v_room <= 0;
-      v_priority := case v_walk when 2 then p_priorities[v_i] else -1 end;
-      v_run := case v_walk when 2 then p_runs[v_i] else '-infinity' end;
-      v_seq := case v_walk when 2 then p_seqs[v_i] else -1 end;
-      v_below := case v_walk when 1 then p_priorities[v_i] else 32767 end;
-      -- A row that nobody has seen yet may be a whole block; the next ones are taken to be like the last.
-      v_limit := (v_room + 127) / 128;
-      loop
-        select p.p_priority, p.p_run, p.p_seq, p.o_tids, p.o_seen, p.o_taken
-        into v_priority, v_run, v_seq, v_picked, v_seen, v_taken
-        from skep.pick(p_claim, v_lane, v_room, v_limit, v_below, v_priority, v_run, v_seq) p;
-        v_tids := v_tids || v_picked;
-        v_n := v_n + v_taken;
-        v_room := v_room - v_taken;
-        exit when v_room <= 0 or v_seen < v_limit;
-        v_limit := (v_room::bigint * v_seen + v_taken - 1) / v_taken;
-      end loop;
+      if v_walk < 4 then
+        select w.o_tids, w.o_taken into v_picked, v_taken
+        from skep.walk(p_claim, v_lane, v_room, false, (case v_walk when 1 then v_place else 32767 end)::smallint,
+          (case v_walk when 2 then v_place else -1 end)::smallint,
+          case v_walk when 2 then p_runs[v_i] else '-infinity' end,
+          case v_walk when 2 then p_seqs[v_i] else -1 end) w;
+      else
+        select w.o_tids, w.o_taken into v_picked, v_taken from skep.walk_late(p_claim, v_lane, v_room) w;
+      end if;
+      v_tids := v_tids || v_picked;
+      v_n := v_n + v_taken;
+      v_room := v_room - v_taken;
     end loop;
   end loop;
   if v_n = 0 then
@@ -83,9 +77,8 @@ begin
   select p_claim, p_drone, q.id, v_now, v_n, array(select t.block from tasks t where t.ctid = any(v_tids))
   from queues q where q.name = p_queue;
   return query
-    select t.block, t.live, q.name, l.task_type, t.priority, t.attempts, t.losses, t.interruptions, t.fence,
-      t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
+    select t.block, t.live, p_queue, p_types[array_position(v_lanes, t.lane)], t.priority, t.attempts, t.losses,
+      t.interruptions, t.fence, t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
       coalesce(t.body, (select b.body from bodies b where b.block = t.block))
-    from tasks t join lanes l on l.id = t.lane join queues q on q.id = l.queue
-    where t.ctid = any(v_tids);
+    from tasks t where t.ctid = any(v_tids);
 end $$;

@@ -13,8 +13,9 @@ declare
   v_queues int[];
   v_workers text[];
   v_retentions interval[];
-  v_items int[];
-  v_rests bit(128)[];
+  v_numbers int[] := array(select generate_series(1, cardinality(p_blocks)));
+  v_asked int;
+  v_done int;
   v_lanes int[];
   v_counts int[];
   v_blocks uuid[];
@@ -26,17 +27,16 @@ begin
   into v_claims, v_queues, v_workers, v_retentions
   from claims c join queues q on q.id = c.queue left join drones d on d.incarnation = c.drone
   where c.claim = any(p_claims);
-  select array_agg(i.nr), array_agg(i.members::varbit::bit(128)) into v_items, v_rests
-  from unnest(p_members) with ordinality i (members, nr);
   if v_claims is not null then
     perform skep.stand(array(select l.id from lanes l where l.queue = any(v_queues)));
   end if;
   for v_round in 1 .. 2 loop
-    exit when v_claims is null or v_items is null;
+    exit when v_claims is null or v_numbers is null;
+    v_asked := length(replace(array_to_string(p_members, ''), '0', ''));
     with item as (
-      select p_claims[i.nr] as claim, p_blocks[i.nr] as block, i.members, p_results[i.nr] as results
-      from unnest(v_items, v_rests) i (nr, members)
-      where p_claims[i.nr] = any(v_claims)
+      select i.claim, i.block, i.members::varbit as members, i.results
+      from unnest(p_claims, p_blocks, p_members, p_results) i (claim, block, members, results)
+      where i.claim = any(v_claims)
     ), ended as (
       delete from tasks t using item i
       where t.block = i.block and t.claim = i.claim and not t.ties
@@ -55,12 +55,12 @@ begin
     ), by_lane as (
       select e.lane, sum(e.n)::int as n from ended e group by e.lane
     )
-    select array_agg(e.block), array_agg(e.live::bit(128)),
+    select sum(e.n), array_agg(e.block), array_agg(e.live::bit(128)),
       array_agg(e.block) filter (where v_retentions[e.of] <= interval '0'
         and (e.body is null or e.fence > 1 or e.attempts + e.losses + e.interruptions > 0)),
       (select array_agg(b.lane order by b.lane) from by_lane b),
       (select array_agg(b.n order by b.lane) from by_lane b)
-    into v_blocks, v_lives, v_unused, v_lanes, v_counts
+    into v_done, v_blocks, v_lives, v_unused, v_lanes, v_counts
     from ended e;
     for v_i in 1 .. coalesce(cardinality(v_lanes), 0) loop
       perform skep.give_room(v_lanes[v_i], v_counts[v_i]);
@@ -68,26 +68,38 @@ begin
     if v_unused is not null then
       perform skep.forget(v_unused);
     end if;
-    select array_agg(i.nr), array_agg(i.rest) into v_items, v_rests
+    if v_done = v_asked then
+      v_numbers := null;
+      exit;
+    end if;
+    -- What is left takes the place of what was asked.
+    select array_agg(r.nr), array_agg(r.claim), array_agg(r.block), array_agg(r.rest::text), array_agg(r.results)
+    into v_numbers, p_claims, p_blocks, p_members, p_results
     from (
-      select i.nr, i.members & ~coalesce(e.live, c_none) as rest
-      from unnest(v_items, v_rests) i (nr, members)
-      left join (
-        select e.block, bit_or(e.live) as live from unnest(v_blocks, v_lives) e (block, live) group by e.block
-      ) e on e.block = p_blocks[i.nr]
-    ) i
-    where i.rest <> c_none;
-    exit when v_items is null or v_round = 2;
+      select max(i.nr) as nr, (array_agg(i.claim) filter (where i.nr > 0))[1] as claim, i.block, bit_or(i.asked) & ~bit_or(i.done) as rest,
+        (array_agg(i.results) filter (where i.nr > 0))[1] as results
+      from (
+        select a.nr, a.claim, a.block, a.members::varbit::bit(128) as asked, c_none as done, a.results
+        from unnest(v_numbers, p_claims, p_blocks, p_members, p_results) a (nr, claim, block, members, results)
+        union all
+        select null, null, e.block, c_none, e.live, null from unnest(v_blocks, v_lives) e (block, live)
+      ) i
+      group by i.block
+    ) r
+    where r.rest <> c_none;
+    exit when v_numbers is null or v_round = 2;
     -- Of some rows not all members are done: these leave for rows of their own, and then are whole ones.
     select count(skep.split_part(r.block, r.low, r.members)) into v_parts from (
-      select t.block, t.low, i.members
-      from unnest(v_items, v_rests) i (nr, members)
-      join tasks t on t.block = p_blocks[i.nr] and t.claim = p_claims[i.nr]
-      where not t.ties and skep.fit(i.members, length(t.live)) & t.live <> skep.fit('', length(t.live))
+      select t.block, t.low, i.members::varbit as members
+      from unnest(p_claims, p_blocks, p_members) i (claim, block, members)
+      join tasks t on t.block = i.block and t.claim = i.claim
+      where not t.ties
+        and skep.fit(i.members::varbit, length(t.live)) & t.live <> skep.fit('', length(t.live))
       for update of t
     ) r;
     exit when v_parts = 0;
   end loop;
   delete from claims c where c.claim = any(v_claims) and c.n <= 0;
-  return query select i.nr, i.rest::varbit from unnest(v_items, v_rests) i (nr, rest);
+  return query select i.nr, i.members::varbit from unnest(v_numbers, p_members) i (nr, members)
+    where i.nr is not null;
 end $$;

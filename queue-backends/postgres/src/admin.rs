@@ -1,15 +1,16 @@
 //! What an operator sees of queues and drones, and does.
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use skep_queue::{
-    DroneFacts, Incarnation, QueueName, Rejection, TaskId, TaskType, Timestamp,
+    DroneFacts, Incarnation, QueueName, TaskId, TaskType, Timestamp,
     admin::{Act, Acted, DroneView, QueueView, Setting, State},
     block::CEILING_MAX_PAYLOAD,
 };
 use sqlx::{Arguments, Row, postgres::PgArguments, types::Json};
 use uuid::Uuid;
 
-use crate::{error::Error, queue::PgQueue};
+use crate::{error::Error, queue::PgQueue, submit};
 
 const QUEUES: &str = "select skep.see_queues()";
 const DRONES: &str = "select skep.see_drones()";
@@ -36,7 +37,7 @@ struct Shown {
 struct Answer {
     acted: Word,
     state: Option<State>,
-    rejection: Option<Rejection>,
+    rejection: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +137,7 @@ impl TryFrom<Answer> for Acted {
             Word::Requested => Self::Requested,
             Word::NotFound => Self::NotFound,
             Word::Unchanged => Self::Unchanged(state.ok_or_else(missing)?),
-            Word::Rejected => Self::Rejected(rejection.ok_or_else(missing)?),
+            Word::Rejected => Self::Rejected(submit::rejection(rejection.ok_or_else(missing)?.get())?),
         })
     }
 }

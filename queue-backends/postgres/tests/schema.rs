@@ -34,15 +34,13 @@ async fn up_is_done_once() {
 #[tokio::test]
 async fn many_at_once_do_it_once() {
     let url = bare().await;
-    let ups = (0..6).map(|_| {
+    let mut ups = tokio::task::JoinSet::new();
+    for _ in 0..6 {
         let url = url.clone();
-        async move { schema::up(&mut connection_to(&url).await, "skep").await.expect("up") }
-    });
-    let ups: Vec<_> = ups.map(tokio::spawn).collect();
-    let mut busy = 0;
-    for up in ups {
-        busy += usize::from(!up.await.expect("it ends").is_empty());
+        ups.spawn(async move { schema::up(&mut connection_to(&url).await, "skep").await.expect("up") });
     }
+    let done = ups.join_all().await;
+    let busy = done.iter().filter(|parts| !parts.is_empty()).count();
     assert_eq!(busy, 1, "one did it, the others found it done");
     assert!(status(&mut connection_to(&url).await).await.is_good());
 }

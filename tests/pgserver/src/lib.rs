@@ -3,6 +3,8 @@
 //! The programs are those of `SKEP_PG_BIN`, else the newest of `/usr/lib/postgresql/*/bin`, else of `PATH`.
 #![forbid(unsafe_code)]
 
+mod pooler;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -12,6 +14,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+pub use pooler::Pooler;
 
 /// Whom the server runs as when the test is root, which PostgreSQL refuses to be.
 const NOBODY: u32 = 65534;
@@ -140,6 +144,32 @@ impl Server {
     pub fn stop(&mut self) {
         self.signal("QUIT");
         self.ended();
+    }
+
+    /// Stops it as for an upgrade: who is connected is sent away, and all that was committed is kept.
+    pub fn halt(&mut self) {
+        self.signal("INT");
+        self.ended();
+    }
+
+    /// Runs SQL as the superuser, with `psql`; answers what it printed: a line a row, columns apart by `|`.
+    ///
+    /// # Errors
+    /// What the server said, when it did not like it.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String, String> {
+        let mut psql = self.psql(database);
+        let output = psql.args(["-v", "ON_ERROR_STOP=1", "-c", sql]).output();
+        let output = output.map_err(|error| format!("psql: {error}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// A `psql` that says rows and nothing else, and reads its commands from stdin unless it is given some.
+    #[must_use]
+    pub fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-d", &self.url(database)]).stdin(Stdio::null());
+        psql
     }
 
     /// Kills the postmaster; its children find out by themselves.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use skep_queue::{
-    Backend, Block, BlockId, Cause, Submission, Submitted, TaskId, TaskType,
+    Backend, Block, BlockId, Cause, Incarnation, Submission, Submitted, TaskId, TaskType,
     admin::{Event, Filter, TaskView},
     block,
     clock::{SystemClock, SystemRandom},
@@ -91,7 +91,8 @@ impl Scene {
 
     /// How many tasks are not terminal.
     pub async fn depth(&self) -> u64 {
-        self.queue.queues().await.unwrap().iter().map(|view| view.depth).sum()
+        let queues = || async { answered(self.queue.queues().await) };
+        eventually("the queue answers", BOUND, queues).await.iter().map(|view| view.depth).sum()
     }
 
     /// Returns when every task is terminal.
@@ -100,11 +101,23 @@ impl Scene {
         eventually("the queue is empty", bound, look).await;
     }
 
+    /// The drone that runs in a process, if the queue knows it and can be reached.
+    pub async fn incarnation(&self, pid: u32) -> Option<Incarnation> {
+        let drones = answered(self.queue.drones().await)?;
+        drones.into_iter().find(|drone| drone.facts.pid == pid).map(|drone| drone.incarnation)
+    }
+
+    /// Whether the queue still knows a drone.
+    pub async fn knows(&self, drone: Incarnation) -> bool {
+        let drones = self.queue.drones().await.unwrap();
+        drones.iter().any(|known| known.incarnation == drone)
+    }
+
     /// Returns when no drone is known but those with these names, each once: no lease of the dead is left.
     pub async fn only_drones(&self, names: &[&str]) {
         let look = || async {
-            let mut known: Vec<String> =
-                self.queue.drones().await.unwrap().into_iter().map(|drone| drone.facts.name).collect();
+            let drones = answered(self.queue.drones().await)?;
+            let mut known: Vec<String> = drones.into_iter().map(|drone| drone.facts.name).collect();
             known.sort();
             (known == names).then_some(())
         };
@@ -182,6 +195,14 @@ pub fn plan(folder: &Path, queue: String, name: &str) -> Plan {
         ballast: 256 * 1024,
         faults: 0,
         seed: 0,
+    }
+}
+
+/// What the queue said; nothing while it cannot be reached.
+fn answered<T>(said: skep_queue::Result<T>) -> Option<T> {
+    match said {
+        Err(skep_queue::Error::Unavailable(_)) => None,
+        said => Some(said.unwrap()),
     }
 }
 

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use skep_queue::{Cause, admin::State};
-use skep_tests::plan::{Job, Plan};
+use skep_tests::{
+    check::Verdict,
+    plan::{Job, Plan},
+};
 
 use super::{
     process::Process,
     scene::Scene,
+    server::Fleet,
     wait::{BOUND, eventually, moment},
 };
 
@@ -30,9 +34,25 @@ async fn a_second_drone_on_one_local_file_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
-    const TASKS: usize = 1_000;
     let mut scene = Scene::new().await;
-    scene.submit("work", vec![Job { millis: 15, ..Job::default() }; TASKS]).await;
+    freeze_one(&mut scene).await;
+    let (_, verdict) = scene.check("frozen").await;
+    assert_frozen(&verdict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_drone_of_a_server_is_rescued_and_settles_nothing_stale() {
+    let Some(mut fleet) = Fleet::start("a frozen drone of a server").await else { return };
+    freeze_one(&mut fleet.scene).await;
+    let (_, verdict) = fleet.check("pg_frozen").await;
+    assert_frozen(&verdict);
+}
+
+const FROZEN_TASKS: usize = 1_000;
+
+/// Two drones, of which one is frozen for three leases.
+async fn freeze_one(scene: &mut Scene) {
+    scene.submit("work", vec![Job { millis: 15, ..Job::default() }; FROZEN_TASKS]).await;
     let short = |name: &str| Plan {
         ttl: Duration::from_secs(1),
         beat: Duration::from_millis(150),
@@ -50,8 +70,10 @@ async fn a_frozen_drone_is_rescued_and_settles_nothing_stale() {
     scene.empty(BOUND).await;
     scene.only_drones(&["frozen", "other"]).await;
     assert!(frozen.drained().await.success() && other.drained().await.success());
-    let (_, verdict) = scene.check("frozen").await;
-    assert_eq!(verdict.states.get(&State::Completed), Some(&TASKS));
+}
+
+fn assert_frozen(verdict: &Verdict) {
+    assert_eq!(verdict.states.get(&State::Completed), Some(&FROZEN_TASKS));
     assert!(verdict.causes[Cause::Lost.as_str()] > 0, "the rescue is counted");
     assert!(verdict.late > 0, "what the frozen drone ran came too late, and changed nothing");
 }

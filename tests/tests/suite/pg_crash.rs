@@ -1,0 +1,64 @@
+//! `kill -9` within the server, under load: of a process that serves somebody, whereupon the server throws all
+//! out and recovers; and of the postmaster.
+
+use rustix::process::{Pid, Signal, kill_process};
+use skep_queue::{QueueName, admin::Setting};
+use skep_tests::plan::Plan;
+
+use super::{
+    process::Process,
+    server::Fleet,
+    wait::{BOUND, Chance, moment, short_or_long, until},
+};
+
+const CAPACITY: u64 = 2_000;
+/// Those that serve skep, by chance.
+const SERVING: &str = "select pid from pg_stat_activity where backend_type = 'client backend' \
+     and pid <> pg_backend_pid() order by random() limit 1";
+
+/// Kills a process that serves somebody; returns when the server has recovered by itself.
+async fn kill_one(fleet: &mut Fleet) {
+    let victim: i32 = fleet.sql(SERVING).unwrap().parse().unwrap();
+    let recovered = || fleet.server.log().matches("ready to accept connections").count();
+    let before = recovered();
+    kill_process(Pid::from_raw(victim).unwrap(), Signal::KILL).unwrap();
+    // Between the two moments it forgot what was not on its disk.
+    let killed = skep_tests::journal::now();
+    until("the server recovers", || recovered() > before).await;
+    fleet.forgot(killed);
+    fleet.forgot(skep_tests::journal::now());
+}
+
+async fn kill_all(fleet: &mut Fleet) {
+    fleet.server.kill();
+    fleet.forgot(skep_tests::journal::now());
+    fleet.again(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_of_the_server_are_killed_and_nothing_acknowledged_is_lost() {
+    let Some(mut fleet) = Fleet::start("crashes of a server").await else { return };
+    let chance = Chance::new("pg_crash");
+    let capacity = Setting::Capacity(Some(CAPACITY));
+    fleet.scene.queue.set(QueueName::default(), None, capacity).await.unwrap();
+    let mut drones = Vec::new();
+    for name in ["one", "two"] {
+        let plan = Plan { prefetch: 30, parting: BOUND, ..fleet.scene.plan(name) };
+        drones.push(Process::start(&plan).ready().await);
+    }
+    fleet.push(2);
+    for crash in 0..short_or_long(4, 20) {
+        fleet.busy(200).await;
+        moment(chance.within(0..500)).await;
+        if crash % 2 == 0 { kill_one(&mut fleet).await } else { kill_all(&mut fleet).await }
+    }
+    fleet.busy(200).await;
+    fleet.stop_pushing().await;
+    fleet.drain(&["one", "two"]).await;
+    for drone in drones {
+        assert!(drone.drained().await.success());
+    }
+    let (_, verdict) = fleet.check("pg_crash").await;
+    // What was claimed last did not wait for the disk, and is not known after a crash: nothing else runs again.
+    assert_eq!(verdict.again, verdict.by_cut, "run again, and no claim was forgotten");
+}

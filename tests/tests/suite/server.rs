@@ -1,0 +1,179 @@
+//! A queue on a PostgreSQL server of its own, which may be stopped, killed and started again.
+
+use std::{
+    fs::File,
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use skep_pgserver::Server;
+use skep_postgres::{Config, operate};
+use skep_queue::TaskId;
+use skep_tests::{
+    check::{History, Verdict},
+    journal::{self, Entry},
+    plan::{Pusher, Way},
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    capacity,
+    scene::Scene,
+    wait::{BOUND, skip, until},
+};
+
+const DATABASE: &str = "postgres";
+/// One fleet at a time: several servers, each tormented, would measure each other.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Drones, submitters, and the server between them.
+pub struct Fleet {
+    pub scene: Scene,
+    pub server: Server,
+    /// When a server came up that had been stopped without a word.
+    cuts: Vec<u64>,
+    pushers: Vec<Child>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Fleet {
+    /// A server with an empty queue, durable as by default; or says why there is none here.
+    pub async fn start(test: &str) -> Option<Self> {
+        let turn = TURN.lock().await;
+        let server = match skep_pgserver::programs() {
+            Ok(_) => Server::start(&["max_connections = 200"]).unwrap(),
+            Err(why) => {
+                skip(test, &why);
+                return None;
+            }
+        };
+        let url = server.url(DATABASE);
+        operate::up(&Config::new(&url)).await.unwrap();
+        let scene = Scene::at(tempfile::tempdir().unwrap(), url).await;
+        Some(Self { scene, server, cuts: Vec::new(), pushers: Vec::new(), _turn: turn })
+    }
+
+    /// What the server answers to SQL.
+    pub fn sql(&self, sql: &str) -> Result<String, String> {
+        self.server.sql(DATABASE, sql)
+    }
+
+    /// A number that it answers.
+    pub fn number(&self, sql: &str) -> u64 {
+        self.sql(sql).unwrap().parse().unwrap()
+    }
+
+    /// A `psql` of somebody who knows nothing of skep.
+    pub fn psql(&self) -> std::process::Command {
+        self.server.psql(DATABASE)
+    }
+
+    /// Submitters that push until they are told to stop, and do not mind an outage.
+    pub fn push(&mut self, pushers: usize) {
+        for n in 0..pushers {
+            let pusher = Pusher {
+                queue: self.scene.url.clone(),
+                answers: self.scene.path("answers"),
+                length: Duration::from_secs(3600),
+                way: Way::Patient,
+                bound: 0,
+                journal: Some(self.scene.path("journal")),
+            };
+            let log = File::create(self.scene.path(&format!("pusher-{n}.log"))).unwrap();
+            self.pushers.push(capacity::command(&pusher).stdin(Stdio::null()).stderr(log).spawn().unwrap());
+        }
+    }
+
+    /// Ends the submitters. What they were told was accepted is to be there; what they were not told of may be.
+    pub async fn stop_pushing(&mut self) {
+        for mut pusher in self.pushers.drain(..) {
+            assert!(pusher.try_wait().unwrap().is_none(), "a submitter gave up: see pusher-*.log");
+            pusher.kill().unwrap();
+            pusher.wait().unwrap();
+            self.scene.killed(pusher.id());
+        }
+        let there: std::collections::HashSet<TaskId> =
+            self.scene.tasks().await.into_iter().map(|view| view.id).collect();
+        let mut told = std::collections::HashSet::new();
+        for entry in self.scene.entries() {
+            match entry {
+                Entry::Submitted { task } => drop(told.insert(task)),
+                Entry::Offered { task } if there.contains(&task) => drop(told.insert(task)),
+                _ => {}
+            }
+        }
+        self.scene.acknowledged(told);
+    }
+
+    /// Starts the server again. What was stopped without a word has forgotten what was not on its disk.
+    pub async fn again(&mut self, forgot: bool) {
+        let mut at = 0;
+        // Of a postmaster that was killed the last child must have found out.
+        until("the server starts again", || {
+            at = journal::now();
+            self.server.again().is_ok()
+        })
+        .await;
+        if forgot {
+            self.cuts.push(at);
+        }
+    }
+
+    /// Notes that the server has forgotten, by itself, what was not on its disk.
+    pub fn forgot(&mut self, at: u64) {
+        self.cuts.push(at);
+    }
+
+    /// Runs begun so far.
+    pub fn begun(&self) -> usize {
+        self.scene.entries().iter().filter(|entry| matches!(entry, Entry::Begin(_))).count()
+    }
+
+    /// Waits until so many more have begun than a moment ago.
+    pub async fn busy(&self, more: usize) {
+        let begun = self.begun();
+        until("the drones are busy", || self.begun() >= begun + more).await;
+    }
+
+    /// Checks every promise; prints what was counted. I16: the indexes agree with their tables.
+    pub async fn check(&self, test: &str) -> (History, Verdict) {
+        let mut history = self.scene.history().await;
+        history.cuts.clone_from(&self.cuts);
+        let verdict = history.check();
+        eprintln!(
+            "{test}: tasks {}, kills {}, crashes {}, {verdict}",
+            history.tasks.len(),
+            history.killed.len(),
+            history.cuts.len()
+        );
+        assert!(verdict.broken.is_empty(), "{test}: {verdict}");
+        assert_eq!((verdict.lost, verdict.unexplained), (0, 0));
+        let output = std::process::Command::new(self.server.programs().join("pg_amcheck"))
+            .args(["--install-missing", "--heapallindexed", "-d", &self.scene.url])
+            .output();
+        match output {
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stdout).into_owned()
+                    + &String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "I16: {said}");
+            }
+            Err(error) => skip("indexes and tables compared", &format!("pg_amcheck: {error}")),
+        }
+        (history, verdict)
+    }
+
+    /// Waits until all is done and only these drones are known.
+    pub async fn drain(&self, names: &[&str]) {
+        self.scene.empty(BOUND * 2).await;
+        self.scene.only_drones(names).await;
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for pusher in &mut self.pushers {
+            let _ = pusher.kill();
+            let _ = pusher.wait();
+        }
+    }
+}
