@@ -1,4 +1,5 @@
--- What is wrong with the form of a block, if anything is.
+-- What is wrong with the form of a block, if anything is. The client writes NUL, which no text may hold, as
+-- U+0001 and a digit: one byte of a key.
 create or replace function skep.flaw(
   p_id uuid, p_queue text, p_type text, p_options jsonb, p_n int, p_body bytea, p_flaw text) returns text
 language sql stable parallel safe
@@ -12,7 +13,7 @@ as $$
     when p_n > 1 and octet_length(p_body) - 2 - 4 * p_n > 65536 then
       format('%s bytes in one block, the limit is 65536', octet_length(p_body) - 2 - 4 * p_n)
     when p_options ->> 'unique_key' is not null
-      and (p_n > 1 or octet_length(p_options ->> 'unique_key') not between 1 and 256) then
+      and (p_n > 1 or octet_length(replace(p_options ->> 'unique_key', E'\x01', '')) not between 1 and 256) then
       'a unique key has 1 to 256 bytes, and a block of one'
     else p_flaw end
 $$;

@@ -4,11 +4,11 @@ use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use skep_queue::{Block, Due, Ending, Failure, Mask, Options, Outcome, Payloads, Settlement};
+use skep_queue::{Block, Due, Ending, Failure, Mask, Outcome, Payloads, Settlement};
 use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments};
 use uuid::Uuid;
 
-use crate::{error::Error, submit, wire};
+use crate::{error::Error, options, submit, wire};
 
 /// No delay leads further than can be stored: 100,000 years.
 const LONGEST: Duration = Duration::from_secs(100_000 * 365 * 86_400);
@@ -135,8 +135,8 @@ fn submits(outcome: &Outcome) -> Option<String> {
 /// A block as `skep.bear` takes it.
 fn born(block: &Block) -> Value {
     let flaw = submit::flaw(block);
-    // What is refused might not be storable.
-    let options = (flaw.is_none() && *block.options != Options::default()).then_some(&*block.options);
+    let stored = options::stored(&block.options).ok().flatten();
+    let options: Option<Value> = stored.and_then(|json| serde_json::from_str(&json).ok());
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
     let bytes = block.payloads.as_bytes().iter();
     let body: String = bytes.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();

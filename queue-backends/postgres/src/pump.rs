@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
+    options,
     queue::PgQueue,
     walk::Place,
     wire::{Members, Moment},
@@ -114,7 +115,7 @@ impl Reader {
 
     fn options(&self, json: Option<&str>) -> Result<Arc<Options>, Error> {
         let Some(json) = json else { return Ok(Arc::clone(&self.options)) };
-        serde_json::from_str(json).map(Arc::new).map_err(|error| Error::Corrupt(format!("options: {error}")))
+        options::read(json).map(Arc::new)
     }
 }
 

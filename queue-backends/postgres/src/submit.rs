@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use skep_queue::{
-    Block, Due, Options, Reason, Rejection, Submission, Submitted, TaskId,
+    Block, Due, Reason, Rejection, Submission, Submitted, TaskId,
     block::{Content, MAX_BLOCK},
 };
 use sqlx::{Arguments, Row, postgres::PgArguments, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{error::Error, queue::PgQueue};
+use crate::{error::Error, options, queue::PgQueue};
 
 const SUBMIT: &str = "select outcome, accepted, holder, rejection \
      from skep.submit_blocks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -44,8 +44,8 @@ impl PgQueue {
 fn arguments(submission: &Submission) -> Result<PgArguments, Error> {
     let blocks = &submission.blocks;
     let flaws: Vec<Option<&str>> = blocks.iter().map(flaw).collect();
-    let options = blocks.iter().zip(&flaws).map(|(block, flaw)| options_text(&block.options, flaw.is_some()));
-    let options = options.collect::<Result<Vec<_>, _>>()?;
+    let options =
+        blocks.iter().map(|block| options::stored(&block.options)).collect::<Result<Vec<_>, _>>()?;
     let (kinds, micros): (Vec<i16>, Vec<i64>) = blocks.iter().map(|block| due(block.due)).unzip();
     let mut arguments = PgArguments::default();
     let all = || {
@@ -69,28 +69,13 @@ fn members(block: &Block) -> i16 {
     i16::try_from(block.payloads.len()).unwrap_or(i16::MAX)
 }
 
-/// What the server does not look into, or cannot say: payloads that are not JSON, and NUL, which it stores in
-/// no text.
+/// What the server does not look into: payloads that are not JSON.
 pub(crate) fn flaw(block: &Block) -> Option<&'static str> {
     let json = |payload: bytes::Bytes| serde_json::from_slice::<&RawValue>(&payload).is_ok();
     let most = block.payloads.len().min(MAX_BLOCK) as u8;
-    let options = &block.options;
-    let nul = |text: &String| text.contains('\0');
-    if options.content == Content::Json && !(0..most).all(|ordinal| json(block.payloads.get(ordinal))) {
-        Some("the payload is not JSON")
-    } else if options.unique_key.iter().chain(options.meta.iter().flat_map(|(k, v)| [k, v])).any(nul) {
-        Some("a unique key or an entry of meta contains NUL")
-    } else {
-        None
-    }
-}
-
-/// As stored: nothing when all are default; nor of what is refused, since it might not be storable.
-fn options_text(options: &Options, refused: bool) -> Result<Option<String>, Error> {
-    if refused || *options == Options::default() {
-        return Ok(None);
-    }
-    serde_json::to_string(options).map(Some).map_err(|error| Error::Refused(format!("options: {error}")))
+    let content = block.options.content;
+    let formed = content != Content::Json || (0..most).all(|ordinal| json(block.payloads.get(ordinal)));
+    (!formed).then_some("the payload is not JSON")
 }
 
 /// A kind, and microseconds: see `due_at` in SQL.
