@@ -5,7 +5,7 @@
 -- index entries of tasks that have gone stay for as long as somebody's snapshot may see them. What comes
 -- before the place under its own priority is then looked at only when the rest does not fill the room.
 drop function if exists skep.pump(uuid, uuid, text, text[], int[], smallint[], timestamptz[], bigint[]);
-create function skep.pump(
+create or replace function skep.pump(
   p_drone uuid, p_claim uuid, p_queue text, p_types text[], p_rooms int[],
   p_priorities smallint[], p_runs timestamptz[], p_seqs bigint[]
 ) returns table (

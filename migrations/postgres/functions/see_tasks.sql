@@ -11,6 +11,7 @@ as $$
 #variable_conflict use_column
 declare
   v_lanes int[];
+  v_blocks uuid[];
   v_to bigint := 9223372036854775807;
   v_from bigint;
   v_step bigint := greatest(1000, p_limit);
@@ -20,6 +21,11 @@ begin
   select array_agg(l.id) into v_lanes from lanes l join queues q on q.id = l.queue
   where (p_queue is null or q.name = p_queue) and (p_task_type is null or l.task_type = p_task_type);
   select last_value - v_step into v_from from order_of_submission;
+  if p_cause is not null then
+    -- Few blocks ever went wrong: from there to their rows.
+    v_blocks := array(select distinct h.block from history h where h.cause = p_cause);
+    v_from := -1;
+  end if;
   while v_left > 0 loop
     return query
     select p.block, o.ordinal, l.task_type, q.name, p.state, p.priority, skep.micros(p.run_at),
@@ -30,6 +36,7 @@ begin
       select s.* from skep.shown s
       where s.seq > v_from and s.seq <= v_to and s.lane = any(v_lanes)
         and (p_states is null or s.state = any(p_states))
+        and (p_cause is null or s.block = any(v_blocks))
       order by s.seq desc
       -- A block's members lie in several rows, in no order: it is taken whole.
       fetch first (case when p_cause is null then v_left else 2147483647 end) rows with ties) p

@@ -3,7 +3,7 @@
 drop function if exists skep.settle(
   uuid[], uuid[], text[], bytea[], uuid[], uuid[], text[], smallint[], bytea[], bigint[], text[], text[]
 );
-create function skep.settle(
+create or replace function skep.settle(
   p_done_claims uuid[], p_done_blocks uuid[], p_done_members text[], p_done_results bytea[],
   p_claims uuid[], p_blocks uuid[], p_members text[], p_tags smallint[], p_results bytea[], p_after bigint[],
   p_failures text[], p_submits text[]

@@ -12,6 +12,8 @@ mod doctor;
 mod endings;
 mod error;
 mod line;
+mod meter;
+pub mod operate;
 mod options;
 mod pump;
 mod queue;
