@@ -63,7 +63,12 @@ impl Backends {
     /// # Errors
     /// In words, with what is known.
     pub fn check(&self, url: &str) -> Result<(), String> {
-        self.opener(url).map(drop)
+        self.opener(url)?;
+        if is_postgres(url) {
+            skep_postgres::Config::new(url).check().map_err(|e| e.to_string())
+        } else {
+            Ok(())
+        }
     }
 
     fn opener(&self, url: &str) -> Result<&Opener, String> {

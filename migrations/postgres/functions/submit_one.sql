@@ -18,7 +18,9 @@ begin
     rejection := skep.invalid(v_flaw);
     return;
   end if;
-  v_run_at := coalesce(greatest(least(p_run_at, '9999-12-31 00:00:00+00'), '0001-01-01 00:00:00+00'), v_now);
+  -- least and greatest pass over null.
+  v_run_at := case when p_run_at is null then v_now
+    else greatest(least(p_run_at, '9999-12-31 00:00:00+00'), '0001-01-01 00:00:00+00') end;
   v_body := skep.packed_one(skep.bytes_of(p_payload));
   v_one := skep.place(false, false, '{}', v_now, id, p_queue, p_type, p_priority::smallint, v_run_at,
     skep.options_of(p_max_attempts, p_unique_key, p_on_conflict, p_postback), 1, v_body, null);

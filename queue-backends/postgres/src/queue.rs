@@ -52,6 +52,14 @@ impl PgQueue {
         self.store.ready().await
     }
 
+    /// The same, on the heartbeat's own connection.
+    ///
+    /// # Errors
+    /// As [`PgQueue::ready`].
+    pub async fn ready_beat(&self) -> Result<(), Error> {
+        self.store.ready_beat().await
+    }
+
     /// Whoever was not reachable may have missed every beat.
     fn failed(&self, error: impl Into<skep_queue::Error>) -> skep_queue::Error {
         let error = error.into();

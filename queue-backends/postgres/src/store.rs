@@ -57,6 +57,14 @@ impl Config {
         Self { url: url.into(), schema: "skep".into(), application: "skep".into() }
     }
 
+    /// Whether it can be understood; nothing is asked.
+    ///
+    /// # Errors
+    /// In words, with what is known; never with a password.
+    pub fn check(&self) -> Result<(), Error> {
+        self.read().map(drop)
+    }
+
     /// What it means.
     pub(crate) fn read(&self) -> Result<(Address, String), Error> {
         let address = Address::read(&self.url)?;
@@ -109,6 +117,10 @@ impl Store {
     /// Whether both kinds of connection work, and the schema is one that this version knows.
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         self.check(&self.work).await?;
+        self.ready_beat().await
+    }
+
+    pub(crate) async fn ready_beat(&self) -> Result<(), Error> {
         self.check(&self.beat).await
     }
 

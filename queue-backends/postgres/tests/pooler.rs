@@ -4,12 +4,13 @@ mod fixture;
 
 use std::sync::{Arc, LazyLock};
 
-use fixture::{connection, connection_to, database, open_by, queue, run, server};
+use fixture::{connection, database, open_by, queue, run, server};
 use skep_pgserver::Pooler;
 use skep_queue::{
     Admin,
     testing::{Bench, TestClock, bench::Opening},
 };
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
 const ROLE: &str = "fleet";
@@ -88,7 +89,8 @@ async fn a_call_leaves_nothing_behind_a_pooler() {
     let Some(pooler) = POOLER.as_ref() else { return };
     let (way, _) = places(Some(pooler)).await;
     calls(&format!("{way}&pooler=transaction")).await;
-    let mut plain = connection_to(&format!("{way}&statement-cache-capacity=0")).await;
+    let options: PgConnectOptions = way.parse().expect("a URL");
+    let mut plain = options.extra_float_digits(None).connect().await.expect("a connection");
     let seen = sqlx::raw_sql("select 1 from pg_prepared_statements").fetch_all(&mut plain).await;
     assert_eq!(seen.expect("it is asked").len(), 0, "no statement was prepared");
 }

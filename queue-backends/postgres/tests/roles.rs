@@ -4,8 +4,8 @@ mod fixture;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fixture::{connection_to, database, run, server};
-use skep_postgres::schema::placed;
+use fixture::{bare, connection_to, run, server};
+use skep_postgres::schema::{self, placed};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 const GROUPS: [&str; 4] = ["skep_admin", "skep_drone", "skep_submit", "skep_view"];
@@ -20,6 +20,13 @@ fn listed() -> BTreeMap<String, BTreeSet<String>> {
         all.then(|| (name.to_owned(), groups.split(' ').map(ToOwned::to_owned).collect()))
     };
     skep_migrations::POSTGRES_ROLES.lines().filter_map(line).collect()
+}
+
+/// A database with the schema as it is, clock and all.
+async fn database() -> String {
+    let url = bare().await;
+    schema::up(&mut connection_to(&url).await, "skep").await.expect("the schema comes up");
+    url
 }
 
 /// A login in these groups, its database, and the superuser's connection to that.

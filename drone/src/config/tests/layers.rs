@@ -125,9 +125,27 @@ fn a_secret_comes_from_a_file_that_few_can_read() {
 
     let folder = folder.with("queue.url", "\n");
     assert_eq!(folder.wrong(), ["skep.toml:6:12: `url_file`: queue.url is empty"]);
-    let folder = folder.with("queue.url", "postgres://me:hunter2@db/app");
+    let folder = folder.with("queue.url", "mysql://me:hunter2@db/app");
     assert_eq!(
         folder.wrong(),
-        ["skep.toml:6:12: `url_file`: no backend \"postgres\" here: known are sqlite:"]
+        ["skep.toml:6:12: `url_file`: no backend \"mysql\" here: known are postgres:, postgresql:, sqlite:"]
     );
+}
+
+#[test]
+fn a_password_may_stand_apart() {
+    let text = format!("{WORKER}[[queue]]\nurl = \"postgres://me@db/app\"\npassword_file = \"pg word\"\n");
+    let folder = Folder::new(&text);
+    assert_eq!(folder.wrong().len(), 1, "the file is not there");
+    let folder = folder.with("pg word", "hunter2\n");
+    fs::set_permissions(folder.path().join("pg word"), fs::Permissions::from_mode(0o600)).unwrap();
+    let Loaded { config, notes, .. } = folder.good();
+    assert!(notes.is_empty(), "{notes}");
+    let url = config.queues[0].url.reveal();
+    assert!(url.starts_with("postgres://me@db/app?password_file=/") && url.ends_with("pg%20word"), "{url}");
+    let wrong = |queue: &str| Folder::new(&format!("{WORKER}[[queue]]\n{queue}\n")).wrong().join("\n");
+    let both = wrong("url = \"postgres://me:hunter2@db/app\"\npassword_file = \"w\"");
+    assert!(both.contains("there is a password in the URL already") && !both.contains("hunter2"), "{both}");
+    let file = wrong("url = \"sqlite:x\"\npassword_file = \"w\"");
+    assert!(file.contains("only a postgres: backend asks for a password"), "{file}");
 }

@@ -12,10 +12,9 @@ pub(super) struct Part {
     pub(super) hash: String,
 }
 
-/// What a function is, whatever the server's version: its text, and how it runs.
+/// What a function is, whatever the server's version and the reader's search path: its text, and how it runs.
 pub(super) const STANDS: &str = "md5(string_agg(md5(p.prosrc) || p.prosecdef::text || \
-     coalesce(p.proconfig::text, '') || pg_get_function_identity_arguments(p.oid), ',' \
-     order by pg_get_function_identity_arguments(p.oid)))";
+     coalesce(p.proconfig::text, '') || p.pronargs, ',' order by md5(p.prosrc), p.pronargs))";
 
 /// SQL that says `skep.` before each name of skep's, for another schema.
 #[must_use]
@@ -43,8 +42,10 @@ pub(super) fn wanted() -> Vec<Part> {
 
 /// The name of the function that a file makes.
 fn name_of(text: &str) -> &str {
-    let rest = text.split_once("create or replace function skep.").map_or("", |(_, rest)| rest);
-    rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+    let made = text.lines().find_map(|line| line.strip_prefix("create ")).unwrap_or_default();
+    let made = made.strip_prefix("or replace ").unwrap_or(made);
+    let name = made.strip_prefix("function skep.").unwrap_or_default();
+    name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
 impl Part {
@@ -89,7 +90,8 @@ mod tests {
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         assert!(!names.contains(&"function ".to_owned()), "a file without a function");
         for text in skep_migrations::POSTGRES_FUNCTIONS {
-            assert_eq!(text.matches("create or replace function skep.").count(), 1, "{}", name_of(text));
+            let made = text.lines().filter(|line| line.starts_with("create ")).count();
+            assert_eq!(made, 1, "{}", name_of(text));
         }
     }
 }
