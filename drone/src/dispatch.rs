@@ -53,7 +53,7 @@ impl Dispatch {
 }
 
 impl Sink for Verdicts {
-    fn finish(&self, task: Task, stop: Option<Stop>, mut verdict: Verdict) {
+    fn finish(&self, task: &Task, stop: Option<Stop>, mut verdict: Verdict) {
         if let Verdict::Done { submit, .. } = &mut verdict {
             // A link that nobody here can run goes through the queue, to a drone that can.
             let served = |task_type| self.specs.get(task_type).is_some();
@@ -64,13 +64,13 @@ impl Sink for Verdicts {
         let chance = if failed { self.random.fraction() } else { 0.0 };
         let fallback = policy::Policy::default();
         let policy = self.specs.get(&task.task_type).map_or(&fallback, |spec| &spec.policy);
-        let decision = policy::decide(&task, stop, verdict, policy, chance);
+        let decision = policy::decide(task, stop, verdict, policy, chance);
         if let Decision::End(outcome) = &decision
             && let Some(failure) = outcome.failure()
         {
             tracing::info!(task = %task.id, task_type = %task.task_type, attempt = task.attempt,
                 of = task.of, cause = failure.cause.as_str(), error = failure.error, "not done");
         }
-        self.local.finish(&task, decision);
+        self.local.finish(task, decision);
     }
 }

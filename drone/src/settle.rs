@@ -14,8 +14,8 @@ use crate::{
 const SPLIT_AFTER: Duration = Duration::from_secs(1);
 /// How often to look whether a block has waited so long.
 const LOOK: Duration = Duration::from_millis(250);
-/// Most held rows in one call: bounds the transaction, not the work.
-const MOST: usize = 512;
+/// About the most blocks in one call: bounds the transaction, not the work.
+const MOST: usize = 1024;
 /// When to try again what found no room for its follow-ups.
 const REFUSED: Duration = Duration::from_secs(1);
 /// When to try again what nobody can make sense of.

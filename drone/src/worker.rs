@@ -24,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use skep_queue::{Block, Cause, Content, Failure, QueueName, TaskId, TaskType, Timestamp};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 /// Runs tasks of some types.
 #[async_trait]
@@ -155,16 +155,17 @@ pub enum Stop {
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<Asked>);
 
-/// Shared as a whole: there is one a task, and a clone of the token itself takes a lock.
+/// Less than a cancellation token, of which there would be one a task.
 #[derive(Debug, Default)]
 struct Asked {
-    token: CancellationToken,
     why: OnceLock<Stop>,
+    told: Notify,
 }
 
 /// A task in a worker's hands. Finish it; one that is dropped counts as failed.
 pub struct Run {
-    task: Option<Task>,
+    task: Arc<Task>,
+    ended: bool,
     stop: StopSignal,
     sink: Arc<dyn Sink>,
 }
@@ -172,7 +173,7 @@ pub struct Run {
 /// Where verdicts go. Never blocks.
 pub trait Sink: Send + Sync + 'static {
     /// Takes the verdict on a task that was started.
-    fn finish(&self, task: Task, stop: Option<Stop>, verdict: Verdict);
+    fn finish(&self, task: &Task, stop: Option<Stop>, verdict: Verdict);
 }
 
 // === impl Task ===
@@ -204,7 +205,7 @@ impl StopSignal {
     /// Asks to stop.
     pub fn stop(&self, why: Stop) {
         let _ = self.0.why.set(why);
-        self.0.token.cancel();
+        self.0.told.notify_waiters();
     }
 
     /// Why it was asked, if it was.
@@ -215,8 +216,14 @@ impl StopSignal {
 
     /// Returns when asked to stop. Safe to drop.
     pub async fn stopped(&self) -> Stop {
-        self.0.token.cancelled().await;
-        self.why().unwrap_or(Stop::Cancelled)
+        loop {
+            // The order matters: who is asked after the look is told.
+            let told = self.0.told.notified();
+            if let Some(why) = self.why() {
+                return why;
+            }
+            told.await;
+        }
     }
 }
 
@@ -225,14 +232,18 @@ impl StopSignal {
 impl Run {
     /// A run whose verdict goes to `sink`.
     pub fn new(task: Task, stop: StopSignal, sink: Arc<dyn Sink>) -> Self {
-        Self { task: Some(task), stop, sink }
+        Self { task: Arc::new(task), ended: false, stop, sink }
     }
 
     /// What to do.
-    #[expect(clippy::expect_used, reason = "taken only by finish, which consumes the run, and by drop")]
     #[must_use]
     pub fn task(&self) -> &Task {
-        self.task.as_ref().expect("a run has its task until it is finished")
+        &self.task
+    }
+
+    /// The same, to keep.
+    pub(crate) fn share(&self) -> Arc<Task> {
+        Arc::clone(&self.task)
     }
 
     /// How the run is asked to stop.
@@ -247,8 +258,8 @@ impl Run {
     }
 
     fn end(&mut self, verdict: Verdict) {
-        if let Some(task) = self.task.take() {
-            self.sink.finish(task, self.stop.why(), verdict);
+        if !std::mem::replace(&mut self.ended, true) {
+            self.sink.finish(&self.task, self.stop.why(), verdict);
         }
     }
 }

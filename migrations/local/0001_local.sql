@@ -1,5 +1,6 @@
--- The drone's local queue: a cache of leases, and an outbox. A row is a sheaf: up to 128 tasks of one claim, type
--- and priority, of one block or of many. What changes is two sets of places in it (16 bytes each).
+-- The drone's local queue: a cache of leases, and an outbox. A row is a sheaf: up to 128 tasks of one claim,
+-- type and priority, of one block or of many. What changes is two sets of places in it (16 bytes each, under
+-- a sum).
 
 -- Small and rewritten; what was claimed lies apart.
 create table held (

@@ -133,9 +133,9 @@ pub(super) fn unpack<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Erro
 
 /// Endings as stored, sealed together with whose they are. Most are the plain `done`, which says nothing.
 pub(super) fn pack_endings(held: u64, endings: &[Ending]) -> Result<Vec<u8>, Error> {
-    let told = |ending: &'_ Ending| {
-        (ending.members, (ending.outcome != Outcome::done()).then(|| ending.outcome.clone()))
-    };
+    fn told(ending: &Ending) -> (Mask, Option<&Outcome>) {
+        (ending.members, Some(&ending.outcome).filter(|outcome| **outcome != Outcome::done()))
+    }
     let packed = pack(&endings.iter().map(told).collect::<Vec<_>>())?;
     Ok(seal(&[&held.to_be_bytes()], packed))
 }
@@ -208,8 +208,25 @@ fn damaged() -> Error {
     Error::Corrupt("a row of the local queue is damaged".into())
 }
 
-pub(super) fn mask(bytes: &[u8]) -> Result<Mask, Error> {
-    Mask::from_bytes(bytes).ok_or_else(|| Error::Corrupt("a mask of the local queue is not 16 bytes".into()))
+/// Which set of places of a row it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    /// Of a held row: not yet reported.
+    Live,
+    /// Of a held row: started.
+    Started,
+    /// Of a row of the outbox: not yet reported.
+    Outbox,
+}
+
+/// A set of places as stored, sealed together with whose and which it is.
+pub(super) fn pack_places(row: u64, set: Set, places: Mask) -> Vec<u8> {
+    seal(&[&row.to_be_bytes(), &[set as u8]], places.to_bytes().to_vec())
+}
+
+/// The places.
+pub(super) fn unpack_places(row: u64, set: Set, bytes: &[u8]) -> Result<Mask, Error> {
+    Mask::from_bytes(unseal(&[&row.to_be_bytes(), &[set as u8]], bytes)?).ok_or_else(damaged)
 }
 
 #[cfg(test)]
@@ -239,6 +256,17 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(unpack_endings(5, all, &flipped).is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_set_of_places_is_its_rows_own() {
+        let (odd, even) = ([1, 3, 127].into_iter().collect::<Mask>(), Mask::one(2));
+        let bytes = pack_places(5, Set::Live, odd);
+        assert_eq!(unpack_places(5, Set::Live, &bytes).unwrap(), odd);
+        assert!(unpack_places(5, Set::Started, &bytes).is_err());
+        assert!(unpack_places(6, Set::Live, &bytes).is_err());
+        let torn = [&bytes[..8], &pack_places(5, Set::Live, even)[8..]].concat();
+        assert!(unpack_places(5, Set::Live, &torn).is_err());
     }
 
     #[test]

@@ -6,14 +6,14 @@ use skep_sqlite::{Connection, Db, Error, Sharing, params};
 
 use super::{
     Config, Durability,
-    codec::{Head, body, pack, pack_endings, seal},
+    codec::{Head, Set, body, pack, pack_endings, pack_places, seal},
     held::{Flush, Held, Trash},
 };
 
 /// A held row, ready to be written.
 #[derive(Debug)]
 pub(super) struct NewRow {
-    key: i64,
+    key: u64,
     source: String,
     claim: ClaimId,
     live: Mask,
@@ -27,7 +27,7 @@ impl NewRow {
     pub(super) fn of(held: &Held, source: &str, clock: &dyn Clock) -> Result<Self, Error> {
         let (claim, body) = (held.like().claim, body(held));
         let head = seal(&[source.as_bytes(), claim.as_bytes(), &body], pack(&Head::of(held))?);
-        let (key, stored_at) = (held.key.cast_signed(), clock.now().micros());
+        let (key, stored_at) = (held.key, clock.now().micros());
         Ok(Self { key, source: source.to_owned(), claim, live: held.live, head, body, stored_at })
     }
 
@@ -35,15 +35,15 @@ impl NewRow {
         let sql = "insert or replace into held (id, source, claim, live, started, stored_at) \
                    values (?1, ?2, ?3, ?4, ?5, ?6)";
         connection.prepare_cached(sql)?.execute(params![
-            self.key,
+            self.key.cast_signed(),
             self.source,
             self.claim.as_bytes(),
-            self.live.to_bytes(),
-            Mask::EMPTY.to_bytes(),
+            pack_places(self.key, Set::Live, self.live),
+            pack_places(self.key, Set::Started, Mask::EMPTY),
             self.stored_at,
         ])?;
         let sql = "insert or replace into claimed (held, head, body) values (?1, ?2, ?3)";
-        connection.prepare_cached(sql)?.execute(params![self.key, self.head, self.body])?;
+        connection.prepare_cached(sql)?.execute(params![self.key.cast_signed(), self.head, self.body])?;
         Ok(())
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn insert(connection: &Connection, rows: &[NewRow]) -> Result<(), Err
 pub(super) fn mark_started(connection: &Connection, rows: &[(u64, Mask)]) -> Result<(), Error> {
     let mut update = connection.prepare_cached("update held set started = ?2 where id = ?1")?;
     for (key, started) in rows {
-        update.execute(params![key.cast_signed(), started.to_bytes()])?;
+        update.execute(params![key.cast_signed(), pack_places(*key, Set::Started, *started)])?;
     }
     Ok(())
 }
@@ -107,7 +107,8 @@ pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -
     let mut insert = connection.prepare_cached(sql)?;
     for (key, kept) in &flush.endings {
         let packed = pack_endings(*key, &kept.endings)?;
-        insert.execute(params![kept.row.cast_signed(), key.cast_signed(), kept.left.to_bytes(), packed])?;
+        let left = pack_places(kept.row, Set::Outbox, kept.left);
+        insert.execute(params![kept.row.cast_signed(), key.cast_signed(), left, packed])?;
     }
     for (parent, child) in &flush.links {
         let sql = "select source from held where id = ?1";
@@ -120,13 +121,15 @@ pub(super) fn flush(connection: &Connection, flush: &Flush, clock: &dyn Clock) -
 
 fn drop_trash(connection: &Connection, trash: Trash) -> Result<(), Error> {
     let run = |sql: &str, key: u64| connection.prepare_cached(sql)?.execute([key.cast_signed()]);
-    let mask = |sql: &str, key: u64, mask: Mask| {
-        connection.prepare_cached(sql)?.execute(params![key.cast_signed(), mask.to_bytes()])
+    let mask = |sql: &str, key: u64, set: Set, left: Mask| {
+        connection.prepare_cached(sql)?.execute(params![key.cast_signed(), pack_places(key, set, left)])
     };
     match trash {
         Trash::Row(row) => run("delete from outbox where id = ?1", row)?,
-        Trash::Shrink(row, left) => mask("update outbox set members = ?2 where id = ?1", row, left)?,
-        Trash::Live(key, left) => mask("update held set live = ?2 where id = ?1", key, left)?,
+        Trash::Shrink(row, left) => {
+            mask("update outbox set members = ?2 where id = ?1", row, Set::Outbox, left)?
+        }
+        Trash::Live(key, left) => mask("update held set live = ?2 where id = ?1", key, Set::Live, left)?,
         Trash::Held(key) => {
             run("delete from held where id = ?1", key)?;
             run("delete from claimed where held = ?1", key)?

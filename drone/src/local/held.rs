@@ -4,8 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use skep_queue::{
-    Block, Claimed, Ending, Mask, Outcome, Payloads, Settled, Settlement, TaskId,
-    block::{DEFAULT_MAX_ATTEMPTS, MAX_BLOCK, MAX_BLOCK_BYTES},
+    Block, Claimed, Ending, Mask, Outcome, Payloads, Settled, Settlement, TaskId, block::DEFAULT_MAX_ATTEMPTS,
 };
 
 use super::straw::Straw;
@@ -90,31 +89,6 @@ pub(crate) enum Trash {
     Held(u64),
     /// Some members of a held row: these are left.
     Live(u64, Mask),
-}
-
-/// Sorts claims into sheaves, each of one type and priority, as full as the limits of a block allow. A suspect
-/// is in one of its own, since it runs alone.
-pub(super) fn sheaves(claims: Vec<Claimed>) -> Vec<Vec<Claimed>> {
-    /// How far back to look for one that is alike: a claim has few types.
-    const OPEN: usize = 16;
-    let mut sheaves: Vec<(usize, usize, Vec<Claimed>)> = Vec::new();
-    for claimed in claims {
-        let (members, bytes) = (claimed.live.len(), claimed.payloads.as_bytes().len());
-        let open = sheaves.iter_mut().rev().take(OPEN).find(|(.., sheaf)| alike(&sheaf[0], &claimed));
-        match open.filter(|(m, b, _)| m + members <= MAX_BLOCK && b + bytes <= MAX_BLOCK_BYTES) {
-            Some(open) => {
-                (open.0, open.1) = (open.0 + members, open.1 + bytes);
-                open.2.push(claimed);
-            }
-            None => sheaves.push((members, bytes, vec![claimed])),
-        }
-    }
-    sheaves.into_iter().map(|(.., sheaf)| sheaf).collect()
-}
-
-fn alike(a: &Claimed, b: &Claimed) -> bool {
-    let calm = a.suspect == 0 && b.suspect == 0;
-    calm && a.claim == b.claim && a.priority == b.priority && a.task_type == b.task_type && a.queue == b.queue
 }
 
 // === impl Held ===

@@ -8,7 +8,7 @@ use skep_sqlite::{Connection, Db, Error, OptionalExtension, Row};
 
 use super::{
     Config, Durability, Former,
-    codec::{self, Head},
+    codec::{self, Head, Set},
     file,
     held::{Held, Kept},
     state::State,
@@ -128,7 +128,8 @@ fn held(row: &Row<'_>, sources: &[String], (now, elapsed): Now) -> Result<Held, 
     let age = std::time::Duration::from_micros((now - row.get::<_, i64>(5)?).max(0).cast_unsigned());
     let (key, since) = (row.get::<_, i64>(0)?.cast_unsigned(), elapsed.saturating_sub(age));
     let mut held = Held::new(key, source, claims, head.chain(), since);
-    (held.live, held.started) = (codec::mask(&blob(3)?)? & held.live, codec::mask(&blob(4)?)?);
+    held.live = codec::unpack_places(key, Set::Live, &blob(3)?)?;
+    held.started = codec::unpack_places(key, Set::Started, &blob(4)?)?;
     Ok(held)
 }
 
@@ -137,8 +138,8 @@ fn outbox(connection: &Connection) -> Result<HashMap<u64, Vec<Kept>>, Error> {
     let mut select = connection.prepare("select id, held, members, endings from outbox order by id")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let left = codec::mask(&row.get::<_, Vec<u8>>(2)?)?;
         let (row_id, held) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+        let left = codec::unpack_places(row_id, Set::Outbox, &row.get::<_, Vec<u8>>(2)?)?;
         let endings = codec::unpack_endings(held, left, &row.get::<_, Vec<u8>>(3)?)?;
         all.entry(held).or_default().push(Kept { row: row_id, left, endings });
     }

@@ -13,7 +13,8 @@ use skep_queue::{
 
 use super::{
     codec::weight,
-    held::{Chain, Flush, Held, Kept, Parcel, Trash, sheaves},
+    held::{Chain, Flush, Held, Kept, Parcel, Trash},
+    straw::sheaves,
 };
 use crate::{
     policy::Decision,

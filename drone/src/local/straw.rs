@@ -1,8 +1,11 @@
-//! A block in a sheaf, and the way from its ordinals to places in the sheaf and back.
+//! A block in a sheaf: how blocks come together, and the way from ordinals to places in a sheaf and back.
 
 use std::time::Duration;
 
-use skep_queue::{Claimed, Mask};
+use skep_queue::{
+    Claimed, Mask,
+    block::{MAX_BLOCK, MAX_BLOCK_BYTES},
+};
 
 /// Members of one block, which have the places of a held row from `from` on.
 #[derive(Debug, Clone)]
@@ -16,6 +19,33 @@ pub(crate) struct Straw {
     /// Do not report before.
     pub(crate) not_before: Duration,
 }
+
+/// Sorts claims into sheaves, each of one type and priority, as full as the limits of a block allow. A suspect
+/// is in one of its own, since it runs alone.
+pub(super) fn sheaves(claims: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    /// How far back to look for one that is alike: a claim has few types.
+    const OPEN: usize = 16;
+    let mut sheaves: Vec<(usize, usize, Vec<Claimed>)> = Vec::new();
+    for claimed in claims {
+        let (members, bytes) = (claimed.live.len(), claimed.payloads.as_bytes().len());
+        let open = sheaves.iter_mut().rev().take(OPEN).find(|(.., sheaf)| alike(&sheaf[0], &claimed));
+        match open.filter(|(m, b, _)| m + members <= MAX_BLOCK && b + bytes <= MAX_BLOCK_BYTES) {
+            Some(open) => {
+                (open.0, open.1) = (open.0 + members, open.1 + bytes);
+                open.2.push(claimed);
+            }
+            None => sheaves.push((members, bytes, vec![claimed])),
+        }
+    }
+    sheaves.into_iter().map(|(.., sheaf)| sheaf).collect()
+}
+
+fn alike(a: &Claimed, b: &Claimed) -> bool {
+    let calm = a.suspect == 0 && b.suspect == 0;
+    calm && a.claim == b.claim && a.priority == b.priority && a.task_type == b.task_type && a.queue == b.queue
+}
+
+// === impl Straw ===
 
 impl Straw {
     pub(super) fn new(from: u8, claimed: Claimed) -> Self {

@@ -1,4 +1,5 @@
 //! Rows of many blocks: each block goes its own way, also through the file.
+
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use skep_queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, Former, Local, Parcel, held::sheaves};
+use super::{Config, Former, Local, Parcel, straw::sheaves};
 use crate::{
     fatal::Fatal,
     policy::{Decision, Policy},

@@ -36,7 +36,7 @@ pub struct HandlerWorker {
 /// What a handler is given beside its payload.
 #[derive(Debug, Clone)]
 pub struct Context {
-    task: Task,
+    task: Arc<Task>,
     stop: StopSignal,
     submit: Arc<Mutex<Vec<FollowUp>>>,
 }
@@ -140,7 +140,7 @@ impl Worker for HandlerWorker {
 
 /// Runs a handler within its timeout, and for a while longer once it is asked to stop.
 async fn bounded(run: &Run, handler: &Handler, stop_after: Duration) -> Verdict {
-    let (task, stop) = (run.task().clone(), run.stop().clone());
+    let (task, stop) = (run.share(), run.stop().clone());
     let timeout = task.timeout;
     let context = Context { task, stop: stop.clone(), submit: Arc::default() };
     let work = AssertUnwindSafe(async { handler(context).await }).catch_unwind();

@@ -73,7 +73,8 @@ pub struct Ended {
 struct Collector(mpsc::UnboundedSender<Ended>);
 
 impl Sink for Collector {
-    fn finish(&self, task: Task, stop: Option<Stop>, verdict: Verdict) {
+    fn finish(&self, task: &Task, stop: Option<Stop>, verdict: Verdict) {
+        let task = task.clone();
         let _ = self.0.send(Ended { task, stop, verdict });
     }
 }

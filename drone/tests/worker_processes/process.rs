@@ -175,7 +175,7 @@ async fn a_process_is_replaced_after_its_tasks() {
 async fn runs_beyond_the_free_hands_come_back_unstarted() {
     struct First(std::sync::Mutex<Vec<Verdict>>);
     impl skep_drone::worker::Sink for First {
-        fn finish(&self, _: Task, _: Option<skep_drone::worker::Stop>, verdict: Verdict) {
+        fn finish(&self, _: &Task, _: Option<skep_drone::worker::Stop>, verdict: Verdict) {
             self.0.lock().unwrap().push(verdict);
         }
     }
