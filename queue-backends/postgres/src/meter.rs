@@ -11,6 +11,7 @@ use skep_queue::{
     meter::{Reading, Yardstick},
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, postgres::PgArguments};
+use tokio::sync::OnceCell;
 
 use crate::{
     error::Error,
@@ -35,9 +36,9 @@ const COUNTERS: &str = "with own as (\
      select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, \
        (select coalesce(sum(s.n_tup_upd + s.n_tup_del), 0)::bigint from pg_stat_all_tables s \
         where s.relid in (select oid from own union all select reltoastrelid from own)), \
-       (select s.xact_commit from pg_stat_database s where s.datname = current_database()), \
-       pg_backend_pid(), \
-       coalesce(inet_server_addr() <<= '127.0.0.0/8' or inet_server_addr() = '::1', true)";
+       (select s.xact_commit from pg_stat_database s where s.datname = current_database())";
+const WHERE: &str = "select pg_backend_pid(), \
+     coalesce(inet_server_addr() <<= '127.0.0.0/8' or inet_server_addr() = '::1', true)";
 
 const SETTINGS: &str = "select 'PostgreSQL ' || current_setting('server_version') || ', ' || \
        string_agg(name || ' = ' || current_setting(name), ', ' order by name) from pg_settings where name in \
@@ -47,6 +48,8 @@ const SETTINGS: &str = "select 'PostgreSQL ' || current_setting('server_version'
 pub struct PgMeter {
     config: Config,
     store: Store,
+    /// The server's first process, if it runs on this machine.
+    postmaster: OnceCell<Option<String>>,
 }
 
 impl PgMeter {
@@ -57,7 +60,7 @@ impl PgMeter {
     pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let config = Config { application: APPLICATION.into(), ..config.clone() };
         let store = Store::new(&config, clock, random)?;
-        Ok(Self { config, store })
+        Ok(Self { config, store, postmaster: OnceCell::new() })
     }
 
     async fn counters(&self) -> Result<Reading, Error> {
@@ -71,9 +74,19 @@ impl PgMeter {
         let rows = self.store.call(COUNTERS, PgArguments::default()).await?;
         let row = rows.first().ok_or_else(|| Error::Corrupt("no counters".into()))?;
         let count = |column: usize| row.try_get::<i64, _>(column).map(|n| n.max(0).cast_unsigned());
-        let is_here: bool = row.try_get(4)?;
-        let cpu = if is_here { cpu::of_server(row.try_get(3)?) } else { None };
+        let cpu = self.used().await?;
         Ok(Reading { wal_bytes: count(0)?, dead_rows: count(1)?, commits: count(2)?, cpu })
+    }
+
+    async fn used(&self) -> Result<Option<Duration>, Error> {
+        let find = async || {
+            let rows = self.store.call(WHERE, PgArguments::default()).await?;
+            let row = rows.first().ok_or_else(|| Error::Corrupt("no process".into()))?;
+            let is_here: bool = row.try_get(1)?;
+            Ok::<_, Error>(if is_here { cpu::postmaster(row.try_get(0)?) } else { None })
+        };
+        let postmaster = self.postmaster.get_or_try_init(find).await?;
+        Ok(postmaster.as_deref().and_then(cpu::of_server))
     }
 
     /// A connection apart from all others.
@@ -87,6 +100,10 @@ impl PgMeter {
 impl Meter for PgMeter {
     async fn read(&self) -> Result<Reading> {
         Ok(self.counters().await?)
+    }
+
+    async fn cpu(&self) -> Result<Option<Duration>> {
+        Ok(self.used().await?)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Send>> {

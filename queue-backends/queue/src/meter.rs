@@ -40,6 +40,12 @@ pub trait Meter: Send + Sync {
     /// As a queue's.
     async fn read(&self) -> Result<Reading>;
 
+    /// The processor time of all its processes so far, at once; `None` when it runs elsewhere.
+    ///
+    /// # Errors
+    /// As a queue's.
+    async fn cpu(&self) -> Result<Option<Duration>>;
+
     /// Opens a snapshot, and holds it until the answer is dropped: whatever ends meanwhile cannot be cleaned up.
     ///
     /// # Errors

@@ -6,14 +6,14 @@ use std::{fs, time::Duration};
 /// /proc counts in hundredths of a second, whatever the kernel does.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Of the postmaster and all its children, told one of them; `None` when that is not to be had.
-pub(super) fn of_server(backend: i32) -> Option<Duration> {
-    let own = stat(&backend.to_string())?;
-    if !own.name.starts_with("postgres") {
-        return None;
-    }
-    let postmaster = own.parent;
-    let gone = stat(&postmaster)?;
+/// The pid of the first process of a server, told another of them; `None` when that is none here.
+pub(super) fn postmaster(backend: i32) -> Option<String> {
+    stat(&backend.to_string()).filter(|stat| stat.name.starts_with("postgres")).map(|stat| stat.parent)
+}
+
+/// Of the postmaster and all its children; `None` when that is not to be had.
+pub(super) fn of_server(postmaster: &str) -> Option<Duration> {
+    let gone = stat(postmaster)?;
     let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).ok()?;
     // One that ends just now is missed here, or found above, at the next reading.
     let living = children.split_whitespace().filter_map(running).sum::<Duration>();
@@ -56,6 +56,8 @@ mod tests {
         let own = stat("self").unwrap();
         assert!(own.parent.parse::<u32>().is_ok(), "{}", own.parent);
         assert!(running("self").unwrap() > Duration::ZERO);
-        assert_eq!(of_server(std::process::id().cast_signed()), None, "no postgres");
+        assert_eq!(postmaster(std::process::id().cast_signed()), None, "no postgres");
+        let parent = own.parent;
+        assert!(of_server(&parent).is_none_or(|used| used > Duration::ZERO), "{parent}");
     }
 }
