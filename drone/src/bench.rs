@@ -11,9 +11,7 @@ mod watched;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use skep_queue::{
-    Backend, Block, Clock, Error, Meter, QueueName, Random, TaskType, admin::Setting, meter::Reading,
-};
+use skep_queue::{Backend, Clock, Error, Meter, QueueName, Random, TaskType, admin::Setting, meter::Reading};
 
 use crate::backend::Opening;
 
@@ -89,8 +87,6 @@ pub struct Bench {
     pub(crate) backend: Arc<dyn Backend>,
     open: Open,
     meter: Option<Arc<dyn Meter>>,
-    /// Tasks that a workload leaves in the queue.
-    left: Vec<Block>,
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -110,7 +106,7 @@ impl Bench {
         random: Arc<dyn Random>,
     ) -> Result<Self, String> {
         let backend = open().await?;
-        Ok(Self { label, backend, open, meter, left: Vec::new(), config, clock, random })
+        Ok(Self { label, backend, open, meter, config, clock, random })
     }
 
     /// Measures.
@@ -123,14 +119,14 @@ impl Bench {
         let before = self.read().await?;
         let figure = self.measure(workload).await?;
         let spent = self.read().await?.zip(before).map(|(now, before)| now.since(before));
-        self.clean().await?;
+        self.empty().await?;
         Ok(match spent {
             Some(spent) if !workload.is_its_own_measure() => figure.spent(spent),
             _ => figure,
         })
     }
 
-    async fn measure(&mut self, workload: Workload) -> Result<Figure, Error> {
+    async fn measure(&self, workload: Workload) -> Result<Figure, Error> {
         match workload {
             Workload::Fsync => self.fsync(),
             Workload::Submit => self.submit_single().await,

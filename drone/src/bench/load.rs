@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use skep_queue::{Backend, Block, BlockId, Error, Submission, Submitted, admin::Act, block};
+use skep_queue::{Backend, Block, BlockId, Error, Submission, Submitted, block};
 
 use super::{Bench, Figure, latency::cpu_time, list::List, queue, refused, task_type, watched::Watched};
 use crate::{Context, Drone, HandlerError, Life, Settings, Stopper, backend::Opening};
@@ -58,22 +58,20 @@ impl Bench {
         Ok(self.figure("fsync", count as usize, time).with("ms", each))
     }
 
-    pub(super) async fn submit_single(&mut self) -> Result<Figure, Error> {
+    pub(super) async fn submit_single(&self) -> Result<Figure, Error> {
         let tasks = self.config.tasks.min(SINGLES);
         let blocks = self.blocks(tasks, true);
         let begun = self.clock.elapsed();
-        for block in blocks.clone() {
+        for block in blocks {
             self.submit(vec![block]).await?;
         }
         let time = self.clock.elapsed() - begun;
-        self.left = blocks;
         Ok(self.figure("submit", tasks, time).with("durable", "each task before the next"))
     }
 
-    pub(super) async fn submit_many(&mut self) -> Result<Figure, Error> {
+    pub(super) async fn submit_many(&self) -> Result<Figure, Error> {
         let blocks = self.blocks(self.config.tasks, false);
         let time = self.submit_calls(&blocks).await?;
-        self.left = blocks;
         Ok(self
             .figure("submit-many", self.config.tasks, time)
             .with("call", CALL)
@@ -168,16 +166,5 @@ impl Bench {
             Some(other) => Err(refused(format!("the queue did not accept: {other:?}"))),
             None => Ok(()),
         }
-    }
-
-    /// Takes out of the queue what a workload left there.
-    pub(super) async fn clean(&mut self) -> Result<(), Error> {
-        let blocks = std::mem::take(&mut self.left);
-        let ids = blocks.iter().flat_map(|block| block.mask().iter().map(|ordinal| block.id.task(ordinal)));
-        let ids: Vec<_> = ids.collect();
-        for some in ids.chunks(4096) {
-            self.backend.act(Act::Cancel, some.to_vec()).await?;
-        }
-        Ok(())
     }
 }

@@ -23,7 +23,7 @@ const PAIRS: usize = 4;
 
 /// What some turns took.
 #[derive(Debug, Clone, Copy, Default)]
-struct Turns {
+pub(super) struct Turns {
     tasks: usize,
     time: Duration,
     /// Of the server, in claims alone.
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     /// Claims and settles until nothing is left.
-    async fn empty(&self) -> Result<Turns, Error> {
+    pub(super) async fn empty(&self) -> Result<Turns, Error> {
         self.turns(usize::MAX).await
     }
 
