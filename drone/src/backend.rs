@@ -9,8 +9,14 @@ use skep_queue::{
     clock::{SystemClock, SystemRandom},
     health::Finding,
 };
+use skep_sqlite::Error as DbError;
 
-/// Opens a backend by its URL; the error is for people.
+use later::{Closed, Later};
+
+mod later;
+
+/// Opens a backend by its URL. The error is for people, and for what no waiting heals: a backend that is
+/// merely out of reach opens, and answers `Unavailable` to each call.
 pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn Backend>, String>> + Send>>;
 type Opener = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
@@ -25,7 +31,7 @@ impl Backends {
     #[must_use]
     pub fn builtin() -> Self {
         let postgres = |url: String| -> Opening { Box::pin(async move { postgres(&url) }) };
-        let sqlite = |url: String| -> Opening { Box::pin(async move { sqlite(&url) }) };
+        let sqlite = |url: String| -> Opening { Box::pin(async move { sqlite(&url).await }) };
         Self::default().with("sqlite", sqlite).with("postgres", postgres).with("postgresql", postgres)
     }
 
@@ -178,14 +184,29 @@ fn sqlite_path(url: &str) -> Option<&str> {
     Some(path.strip_prefix("//").unwrap_or(path))
 }
 
-fn sqlite(url: &str) -> Result<Arc<dyn Backend>, String> {
-    let path = sqlite_path(url).unwrap_or_default();
+async fn sqlite(url: &str) -> Result<Arc<dyn Backend>, String> {
+    let path = sqlite_path(url).unwrap_or_default().to_owned();
     if path.is_empty() {
         return Err(format!("{url:?} names no file: write sqlite:PATH, as in sqlite:./skep.db"));
     }
-    let options = skep_sqlite::Options::default();
-    let queue = skep_sqlite::SqliteQueue::open(path, options, Arc::new(SystemClock), Arc::new(SystemRandom));
-    queue.map(|queue| Arc::new(queue) as Arc<dyn Backend>).map_err(|error| error.to_string())
+    let open = move || {
+        let options = skep_sqlite::Options::default();
+        let queue =
+            skep_sqlite::SqliteQueue::open(&path, options, Arc::new(SystemClock), Arc::new(SystemRandom));
+        queue.map(|queue| Arc::new(queue) as Arc<dyn Backend>).map_err(|error| closed(&path, &error))
+    };
+    Later::open(Arc::new(open)).await
+}
+
+/// A disk that is full, or not there yet, and a file that somebody has just now: it may open later.
+fn closed(path: &str, error: &DbError) -> Closed {
+    let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let away = match error {
+        DbError::InUse { .. } | DbError::Full(_) | DbError::Io(_) | DbError::Busy(_) => true,
+        DbError::Place { .. } => folder.is_some_and(|folder| !folder.exists()),
+        _ => false,
+    };
+    if away { Closed::Away(error.to_string()) } else { Closed::Wrong(error.to_string()) }
 }
 
 /// It need not be reached now: only a wrong URL is an error.

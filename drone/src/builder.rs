@@ -14,6 +14,7 @@ use crate::{
     local,
     policy::Policy,
     spec::{Spec, Specs},
+    spool::{Key, Spool},
     worker::{
         Deps, Worker,
         handler::{Context, HandlerError, HandlerWorker},
@@ -27,6 +28,7 @@ pub const DEFAULT_PREFETCH: usize = 15;
 pub struct Builder {
     name: Option<String>,
     queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
+    spools: Vec<(String, Spool, Key)>,
     local: local::Config,
     workers: Vec<(Arc<dyn Worker>, Vec<TaskType>)>,
     specs: HashMap<TaskType, Spec>,
@@ -60,6 +62,7 @@ impl Default for Builder {
         Self {
             name: None,
             queues: Vec::new(),
+            spools: Vec::new(),
             local: local::Config::default(),
             workers: Vec::new(),
             specs: HashMap::new(),
@@ -85,6 +88,17 @@ impl Builder {
     #[must_use]
     pub fn queue(mut self, label: impl Into<String>, name: QueueName, backend: Arc<dyn Backend>) -> Self {
         self.queues.push((label.into(), name, backend));
+        self
+    }
+
+    /// Delivers what is spooled for the backend at `url`, while the queue with this label answers.
+    #[must_use]
+    pub fn spool(mut self, label: impl Into<String>, spool: Spool, url: &str) -> Self {
+        let (label, key) = (label.into(), Key::of(url));
+        // Once a backend, however many of its queues are pumped.
+        if !self.spools.iter().any(|(_, other, of)| *of == key && other.path() == spool.path()) {
+            self.spools.push((label, spool, key));
+        }
         self
     }
 
@@ -192,6 +206,13 @@ impl Builder {
         if self.workers.is_empty() {
             return Err(lacking("a worker: add [workers.NAME] with run.process or run.exec"));
         }
+        if let Some((label, ..)) =
+            self.spools.iter().find(|(label, ..)| !self.queues.iter().any(|(known, ..)| known == label))
+        {
+            return Err(Error::Config(format!(
+                "a spool is for the queue {label}, which this drone does not pump"
+            )));
+        }
         let host = || hostname::get().map(|host| host.to_string_lossy().into_owned());
         let name = self.name.unwrap_or_else(|| host().unwrap_or_else(|_| "drone".into()));
         if self.local.path.as_os_str().is_empty() {
@@ -200,6 +221,7 @@ impl Builder {
         Ok(Drone {
             name,
             queues: self.queues,
+            spools: self.spools,
             local: self.local,
             workers: self.workers,
             specs: Specs(self.specs),

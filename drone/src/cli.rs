@@ -16,15 +16,18 @@ mod out;
 mod queue;
 mod result;
 mod schema;
+mod spool;
 mod status;
 mod submit;
 mod task;
 mod version;
 
 use std::{
+    env,
     io::{self, BufRead, BufReader},
+    path::PathBuf,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use clap::{Parser, Subcommand};
@@ -37,6 +40,7 @@ use crate::{
     backend::{self, Backends},
     client::Client,
     config::Url,
+    spool::{Config, Spool, default_path},
 };
 pub(crate) use exit::{Exit, Failed};
 pub(crate) use out::{Form, Out};
@@ -45,6 +49,9 @@ pub(crate) use out::{Form, Out};
 const DEFAULT_BACKEND: &str = "sqlite:./skep.db";
 /// The variable that says the same as `--backend`.
 pub(crate) const BACKEND_VARIABLE: &str = "SKEP_BACKEND";
+
+/// The variable that says the same as `--spool`.
+pub(crate) const SPOOL_VARIABLE: &str = "SKEP_SPOOL";
 
 /// A persistent task queue for fleets of drones.
 #[derive(Debug, Parser)]
@@ -68,6 +75,9 @@ pub(crate) struct Common {
     // It may hold a password.
     #[arg(long, global = true, env = BACKEND_VARIABLE, hide_env_values = true, value_name = "URL")]
     pub(crate) backend: Option<String>,
+    /// The spool's file [default: skep/spool.db in $XDG_STATE_HOME, or ~/.local/state].
+    #[arg(long, global = true, env = SPOOL_VARIABLE, value_name = "PATH")]
+    pub(crate) spool: Option<PathBuf>,
     /// JSON lines instead of tables.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -96,6 +106,7 @@ enum Verb {
     /// Sets up what a server needs.
     #[command(subcommand)]
     Schema(schema::Verb),
+    Spool(spool::Args),
     Status(status::Args),
     Submit(submit::Args),
     Task(task::Args),
@@ -111,6 +122,7 @@ pub(crate) struct World {
     pub(crate) random: Arc<dyn Random>,
     /// For the one verb that reads it.
     input: Mutex<Option<Input>>,
+    spool: OnceLock<Spool>,
 }
 
 /// What is piped in.
@@ -119,7 +131,15 @@ pub(crate) type Input = Box<dyn BufRead + Send>;
 impl World {
     fn new(common: Common, backends: Backends, out: Out, input: Input) -> Self {
         let input = Mutex::new(Some(input));
-        Self { common, backends, out, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), input }
+        Self {
+            common,
+            backends,
+            out,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            input,
+            spool: OnceLock::new(),
+        }
     }
 
     /// The queue's URL: as it was said, or the default.
@@ -165,6 +185,16 @@ impl World {
     /// A client of a backend.
     pub(crate) fn client(&self, backend: Arc<dyn Backend>) -> Client {
         Client::new(backend, self.clock.clone(), self.random.clone())
+    }
+
+    /// The spool: as it was said, or the user's own. Nothing is opened or made by this.
+    pub(crate) fn spool(&self) -> Spool {
+        self.spool.get_or_init(|| Spool::new(Config::at(self.spool_path()), self.clock.clone())).clone()
+    }
+
+    fn spool_path(&self) -> PathBuf {
+        let said = self.common.spool.clone().filter(|path| !path.as_os_str().is_empty());
+        said.unwrap_or_else(|| default_path(|name| env::var_os(name)))
     }
 
     /// Standard input, once.
@@ -230,6 +260,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
         Verb::Schema(verb) => schema::run(&verb, world).await,
+        Verb::Spool(args) => spool::run(args, world).await,
         Verb::Status(args) => status::run(&args, world).await,
         Verb::Submit(args) => submit::run(args, world).await,
         Verb::Task(args) => task::run(args, world).await,

@@ -6,11 +6,13 @@
 //! | [`Client`] | submitting, calling, waiting |
 //! | [`Error`] | what may come back instead |
 //! | `lane` | how concurrent submits share calls |
+//! | [`Client::spool`] | what becomes of submissions while the queue is away |
 
 mod error;
 mod lane;
 mod pack;
 mod patience;
+mod spooling;
 mod task;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +23,7 @@ use skep_queue::{
     admin::{State, TaskDetail, TaskView},
 };
 
-use self::{lane::Lane, pack::pack, patience::Patience};
+use self::{lane::Lane, pack::pack, patience::Patience, spooling::Spooling};
 pub use error::{Error, Landed, Receipt, Result};
 pub use task::{NewTask, TaskError};
 
@@ -36,6 +38,8 @@ pub enum OnFull {
     Reject,
     /// Try again for so long; then answer the rejection.
     Wait(Duration),
+    /// Keep it in the [spool](Client::spool): it is delivered when there is room.
+    Spool,
 }
 
 /// What to do when the queue cannot be reached.
@@ -47,6 +51,9 @@ pub enum OnDown {
     Fail,
     /// Try again, with the same ids, for so long; then answer that.
     Wait(Duration),
+    /// Keep it in the [spool](Client::spool), under the same ids: it is delivered when the queue is back. Each
+    /// try is bounded by 2 s, and none is made while the last one is a moment ago.
+    Spool,
 }
 
 /// Submits to a backend. Cheap to clone; clones share calls.
@@ -62,13 +69,14 @@ struct Shared {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    spooling: Option<Spooling>,
 }
 
 impl Client {
     /// A client that waits for nothing: see [`on_full`](Self::on_full) and [`on_down`](Self::on_down).
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let shared = Arc::new(Shared { backend, clock, random });
+        let shared = Arc::new(Shared { backend, clock, random, spooling: None });
         Self { lane: Lane::new(shared.clone(), OnDown::Fail), shared, on_full: OnFull::Reject }
     }
 
@@ -95,6 +103,10 @@ impl Client {
         loop {
             match self.lane.submit(task.clone()).await {
                 Err(Error::Rejected(no)) if no.reason.passes() && patience.wait(no.retry_after).await => {}
+                Err(error @ Error::Rejected(_)) if self.spools(&error) => {
+                    let one = self.keep(std::slice::from_ref(&task), true, error.clone()).await?;
+                    return one.into_iter().next().unwrap_or(Err(error));
+                }
                 answer => return answer,
             }
         }
@@ -119,9 +131,11 @@ impl Client {
             open.into_iter().zip(again).for_each(|(i, answer)| answers[i] = Some(answer));
             match retry_after {
                 Some(after) if patience.wait(after).await => {}
+                Some(_) if self.on_full == OnFull::Spool => break,
                 _ => return Ok(answers.into_iter().flatten().collect()),
             }
         }
+        self.spool_rest(tasks, partial, answers).await
     }
 
     /// One call. When it is not partial, all its tasks have the same fate.
@@ -139,7 +153,10 @@ impl Client {
     pub async fn call(&self, task: NewTask, timeout: Duration) -> Result<Option<Box<RawValue>>> {
         // Not inside the timeout: a submit that is dropped half-way leaves its outcome unknown.
         let deadline = tokio::time::sleep(timeout);
-        let id = self.submit(task).await?.id;
+        let Receipt { id, landed } = self.submit(task).await?;
+        if landed == Landed::Spooled {
+            return Err(Error::Spooled { id });
+        }
         tokio::pin!(deadline);
         tokio::select! {
             biased;
@@ -213,7 +230,7 @@ fn is_open(answer: Option<&Result<Receipt>>) -> bool {
 impl OnFull {
     const fn time(self) -> Duration {
         match self {
-            Self::Reject => Duration::ZERO,
+            Self::Reject | Self::Spool => Duration::ZERO,
             Self::Wait(time) => time,
         }
     }
@@ -222,7 +239,7 @@ impl OnFull {
 impl OnDown {
     const fn time(self) -> Duration {
         match self {
-            Self::Fail => Duration::ZERO,
+            Self::Fail | Self::Spool => Duration::ZERO,
             Self::Wait(time) => time,
         }
     }

@@ -41,7 +41,7 @@ use crate::{
     backend::Backends,
     builder::Settings,
     drone::Life,
-    local, log,
+    local, log, spool,
     worker::{Launch, exec, process},
 };
 
@@ -54,6 +54,8 @@ pub struct Config {
     pub life: Life,
     /// Its local queue.
     pub local: local::Config,
+    /// What waits on this machine for its queues.
+    pub spool: spool::Config,
     /// What it says of itself.
     pub log: log::Config,
     /// What it pumps.

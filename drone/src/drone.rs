@@ -17,6 +17,7 @@ use crate::{
     settle::Settle,
     source::{Link, Source},
     spec::Specs,
+    spool::{Key, Spool, deliver::Delivery, step::SpoolStep},
     step::Step,
     worker::{
         Stop, Worker,
@@ -28,6 +29,7 @@ use crate::{
 pub struct Drone {
     pub(crate) name: String,
     pub(crate) queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
+    pub(crate) spools: Vec<(String, Spool, Key)>,
     pub(crate) local: local::Config,
     pub(crate) workers: Vec<(Arc<dyn Worker>, Vec<TaskType>)>,
     pub(crate) specs: Specs,
@@ -114,6 +116,7 @@ struct Running {
     _keeper: Option<Keeper>,
     /// One stop a step, from the top of the task's journey to its end.
     pumps: Step,
+    spools: Step,
     dispatch: Step,
     settle: Step,
     beat: Step,
@@ -164,6 +167,7 @@ impl Drone {
             fatal,
             _keeper: keeper,
             pumps: Step::default(),
+            spools: Step::default(),
             dispatch: Step::default(),
             settle: Step::default(),
             beat: Step::default(),
@@ -250,12 +254,23 @@ impl Drone {
             let pump = PumpStep { source, local, specs, random: Arc::clone(random) };
             running.pumps.spawn(|stop| pump.run(stop));
         }
+        self.spawn_spools(running);
         let verdicts =
             Verdicts { local: local.clone(), specs: Arc::clone(specs), random: Arc::clone(random) };
         let verdicts = Arc::new(verdicts);
         for (worker, types) in self.workers {
             let dispatch = Dispatch { worker, types, local: local.clone(), verdicts: Arc::clone(&verdicts) };
             running.dispatch.spawn(|stop| dispatch.run(stop));
+        }
+    }
+
+    fn spawn_spools(&self, running: &Running) {
+        for (label, spool, key) in &self.spools {
+            let Some(source) = running.sources.iter().find(|source| source.label == *label) else { continue };
+            let queue = Arc::clone(&source.queue);
+            let delivery = Delivery { spool: spool.clone(), key: key.clone(), queue };
+            let step = SpoolStep { source: source.clone(), delivery, random: Arc::clone(&self.random) };
+            running.spools.spawn(|stop| step.run(stop));
         }
     }
 
@@ -276,6 +291,7 @@ impl Drone {
 impl Running {
     /// Upstream first: nothing new comes in, then nothing new starts, then what runs ends, then it is told.
     async fn stop(self, life: Life, stopper: &Stopper) -> Report {
+        self.spools.end_within(life.parting).await;
         self.pumps.end().await;
         self.dispatch.end().await;
         self.local.hand_back(Duration::ZERO);
@@ -299,7 +315,7 @@ impl Running {
         self.beat.end_within(life.parting).await;
         self.writer.end().await;
         let unreported = self.local.state().counts().outbox;
-        drop((self.pumps, self.dispatch, self.settle, self.beat, self.writer, self.sources));
+        drop((self.spools, self.pumps, self.dispatch, self.settle, self.beat, self.writer, self.sources));
         // A handler that never awaits still holds the file; the process ends all the same.
         let _ = tokio::time::timeout(life.parting, self.local.close()).await;
         Report { unreported, interrupted }

@@ -1,6 +1,7 @@
 //! The drone: pump, local queue, dispatch, settle.
 #![deny(unsafe_code)]
 
+mod apart;
 pub mod backend;
 mod beat;
 pub mod bench;
@@ -19,9 +20,11 @@ pub mod log;
 pub mod plumbing;
 pub mod policy;
 mod pump;
+mod seal;
 mod settle;
 mod source;
 pub mod spec;
+pub mod spool;
 mod step;
 pub mod worker;
 
@@ -29,4 +32,5 @@ pub use builder::{Builder, Settings};
 pub use client::{Client, NewTask};
 pub use drone::{Drone, Error, Life, Report, Stopper};
 pub use local::{Config as LocalConfig, Durability};
+pub use spool::Spool;
 pub use worker::handler::{Context, HandlerError, HandlerWorker};

@@ -54,6 +54,11 @@ impl Link {
         }
     }
 
+    /// Whether it answered when it was last asked.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
     /// The backend did not answer, or not well. Says how long to wait before the `n`-th try (from 1):
     /// `1 + ln(n)` seconds and up to half of it more.
     pub(crate) fn failed(&self, label: &str, error: &Error, n: u32) -> Duration {

@@ -18,6 +18,7 @@ impl Place {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
         command.current_dir(self.0.path()).env_remove("SKEP_BACKEND").env("TZ", "UTC").args(words);
+        command.env("SKEP_SPOOL", self.0.path().join("spool.db"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

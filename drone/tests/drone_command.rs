@@ -36,6 +36,7 @@ impl Place {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SKEP_")) {
             command.env_remove(name);
         }
+        command.env("SKEP_SPOOL", self.path().join("spool.db"));
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
         command
     }
@@ -136,10 +137,20 @@ fn a_check_finds_what_only_a_start_would_find() {
     assert!(said.contains("[workers.b]: no folder ") && said.contains("/none to run in"), "{said}");
 
     let place = Place::new("[[queue]]\nurl = \"sqlite:/nowhere/q.db\"\n[workers.b]\nrun.exec = [\"true\"]\n");
+    let output = place.skep(&["drone", "check"]);
+    assert_eq!(code(&output), 5, "{output:?}");
+    assert!(
+        text(&output.stderr).contains("sqlite:/nowhere/q.db: the queue cannot be reached: "),
+        "{output:?}"
+    );
+
+    // What no waiting heals ends a start, too.
+    let place = Place::new("[[queue]]\nurl = \"sqlite:skep.toml\"\n[workers.b]\nrun.exec = [\"true\"]\n");
     for args in [["drone", "check"], ["drone", "run"]] {
         let output = place.skep(&args);
         assert_eq!(code(&output), 5, "{output:?}");
-        assert!(text(&output.stderr).contains("cannot open sqlite:/nowhere/q.db: "), "{output:?}");
+        assert!(text(&output.stderr).contains("skep.toml: "), "{output:?}");
+        assert!(text(&output.stderr).contains("cannot open sqlite:"), "{output:?}");
     }
 }
 

@@ -8,6 +8,9 @@ pub const SQLITE: &[&str] = &[include_str!("../sqlite/0001_queue.sql")];
 /// The drone's local queue.
 pub const LOCAL: &[&str] = &[include_str!("../local/0001_local.sql")];
 
+/// A submitter's spool.
+pub const SPOOL: &[&str] = &[include_str!("../spool/0001_spool.sql")];
+
 /// `PRAGMA application_id` of an embedded queue: "skpq".
 pub const SQLITE_APPLICATION: i32 = 0x736b_7071;
 
@@ -133,7 +136,6 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/let_in.sql"),
     include_str!("../postgres/functions/submit_blocks.sql"),
     include_str!("../postgres/functions/bear.sql"),
-    include_str!("../postgres/functions/schema_version.sql"),
     include_str!("../postgres/functions/new_id.sql"),
     include_str!("../postgres/functions/options_of.sql"),
     include_str!("../postgres/functions/odd_option.sql"),
@@ -146,4 +148,8 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/try_submit.sql"),
     include_str!("../postgres/functions/submit_many.sql"),
     include_str!("../postgres/functions/submit_row.sql"),
+    include_str!("../postgres/functions/schema_version.sql"),
 ];
+
+/// `PRAGMA application_id` of a spool: "skps".
+pub const SPOOL_APPLICATION: i32 = 0x736b_7073;

@@ -23,15 +23,26 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     if key.is_empty() { Err("a pair begins with its key".into()) } else { Ok((key.into(), value.into())) }
 }
 
-/// One of a few words, or `wait`, or `wait=30s`.
-pub(super) fn waits(text: &str, now: &str) -> Result<Option<Duration>, String> {
+/// What to do with what is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// Say so.
+    Now,
+    /// Try again for so long.
+    Wait(Duration),
+    /// Keep it for later.
+    Spool,
+}
+
+/// A word for "say so", or `wait`, or `wait=30s`, or `spool`.
+pub(super) fn otherwise(text: &str, now: &str) -> Result<Otherwise, String> {
     const LONG: Duration = Duration::from_secs(30);
     match text.split_once('=') {
-        _ if text == now => Ok(None),
-        None if text == "wait" => Ok(Some(LONG)),
-        None if text == "spool" => Err(format!("spool comes with a later version; use {now} or wait")),
-        Some(("wait", time)) => span(time).map(Some),
-        _ => Err(format!("{text:?} is unknown here: use {now}, wait or wait=30s")),
+        _ if text == now => Ok(Otherwise::Now),
+        None if text == "wait" => Ok(Otherwise::Wait(LONG)),
+        None if text == "spool" => Ok(Otherwise::Spool),
+        Some(("wait", time)) => span(time).map(Otherwise::Wait),
+        _ => Err(format!("{text:?} is unknown here: use {now}, wait, wait=30s or spool")),
     }
 }
 
@@ -127,10 +138,12 @@ mod tests {
 
     #[test]
     fn waiting_has_a_time() {
-        assert_eq!(waits("reject", "reject"), Ok(None));
-        assert_eq!(waits("wait", "fail"), Ok(Some(Duration::from_secs(30))));
-        assert_eq!(waits("wait=2m", "fail"), Ok(Some(Duration::from_secs(120))));
-        assert!(waits("spool", "fail").unwrap_err().contains("later version"));
-        assert!(waits("reject", "fail").unwrap_err().contains("use fail, wait"));
+        assert_eq!(otherwise("reject", "reject"), Ok(Otherwise::Now));
+        assert_eq!(otherwise("wait", "fail"), Ok(Otherwise::Wait(Duration::from_secs(30))));
+        assert_eq!(otherwise("wait=2m", "fail"), Ok(Otherwise::Wait(Duration::from_secs(120))));
+        assert_eq!(otherwise("spool", "fail"), Ok(Otherwise::Spool));
+        for wrong in ["reject", "spool=1m", ""] {
+            assert!(otherwise(wrong, "fail").unwrap_err().contains("use fail, wait"), "{wrong}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Exit, Failed, World, args, result,
     submit::options::{self, TaskOptions},
 };
-use crate::client;
+use crate::client::{self, Landed, Receipt};
 
 /// Submits a task, waits until it has ended, and prints its result.
 #[derive(Debug, clap::Args)]
@@ -29,12 +29,15 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let like = args.options.task(&args.task_type, &world.local_now())?;
     let task = options::with_payload(&like, args.payload.as_deref())?;
-    let client = args.options.client(world, world.open().await?);
+    let client = args.options.client(world, world.open().await?).await;
     // Before the submit: whoever interrupts what has been accepted is told its id.
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|e| Failed::new(Exit::Failed, e.to_string()))?;
     let begun = world.clock.elapsed();
-    let id = client.submit(task).await?.id;
+    let Receipt { id, landed } = client.submit(task).await?;
+    if landed == Landed::Spooled {
+        return Err(client::Error::Spooled { id }.into());
+    }
     let left = args.timeout.saturating_sub(world.clock.elapsed().saturating_sub(begun));
     let ended = tokio::select! {
         ended = client.wait(id, left) => ended.and_then(client::finish),

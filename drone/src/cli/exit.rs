@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Unreachable = 5,
     /// The queue refused: full, paused, too large.
     Rejected = 6,
+    /// It is kept in the spool, and not in the queue yet.
+    Spooled = 7,
     /// It took longer than it might.
     TimedOut = 124,
 }
@@ -87,21 +89,32 @@ impl From<skep_queue::Error> for Failed {
 
 impl From<client::Error> for Failed {
     fn from(error: client::Error) -> Self {
-        let exit = match &error {
-            client::Error::Rejected(_) => Exit::Rejected,
-            client::Error::Conflict { .. } => Exit::Conflict,
-            client::Error::Queue(error) => return error.clone().into(),
-            client::Error::TimedOut { .. } => Exit::TimedOut,
-            client::Error::Failed { .. } => Exit::Failed,
-            client::Error::NotFound { .. } => Exit::NotFound,
-        };
+        let exit = exit_of(&error);
         let failed = Self::new(exit, error.to_string());
         match error {
+            client::Error::Queue(error) => error.into(),
+            client::Error::Spooled { .. } => {
+                failed.note("it is delivered when the queue takes it: see skep spool list")
+            }
+            client::Error::SpoolFull { .. } => failed.note("see skep spool list, and skep spool flush"),
             client::Error::TimedOut { id } => failed.note(format!("ask again with: skep result {id} --wait")),
             client::Error::NotFound { .. } => {
                 failed.note("it was never submitted here, or ended longer ago than its queue's retention")
             }
             _ => failed,
         }
+    }
+}
+
+fn exit_of(error: &client::Error) -> Exit {
+    match error {
+        client::Error::Rejected(_) | client::Error::SpoolFull { .. } => Exit::Rejected,
+        client::Error::Conflict { .. } => Exit::Conflict,
+        client::Error::Queue(skep_queue::Error::Unavailable(_)) => Exit::Unreachable,
+        client::Error::Queue(_) | client::Error::Failed { .. } => Exit::Failed,
+        client::Error::Spool { why, .. } => exit_of(why),
+        client::Error::Spooled { .. } => Exit::Spooled,
+        client::Error::TimedOut { .. } => Exit::TimedOut,
+        client::Error::NotFound { .. } => Exit::NotFound,
     }
 }

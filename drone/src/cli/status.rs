@@ -1,13 +1,17 @@
 //! `skep status`: the health of a queue on one screen.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use skep_queue::admin::{DroneView, Filter, QueueView, State};
 
-use super::{Exit, Failed, Form, World, out::text::count, queue};
-use crate::config::Url;
+use super::{Exit, Failed, Form, World, out::text::count, queue, spool};
+use crate::{config::Url, duration::Written, spool::Key};
 
 /// More discarded tasks than this are not counted.
 const MOST: usize = 1000;
+/// How long the queue has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows the health of the queues and drones.
 #[derive(Debug, clap::Args)]
@@ -24,28 +28,125 @@ struct Health<'a> {
     degraded: Vec<String>,
     /// Kept tasks that were discarded, at most 1000.
     discarded: usize,
+    spool: Spooled,
+}
+
+/// What waits on this machine for the queue.
+#[derive(Serialize)]
+struct Spooled {
+    path: String,
+    tasks: u64,
+    submissions: u64,
+    /// How long the oldest has waited, in seconds.
+    oldest: Option<u64>,
+    /// Submissions that the queue refused for good.
+    refused: u64,
+    /// Why nothing can be said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What the queue says of itself.
+struct Facts {
+    queues: Vec<QueueView>,
+    drones: Vec<DroneView>,
+    discarded: usize,
 }
 
 pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
-    let backend = world.existing().await?;
-    let (queues, drones) = (backend.queues().await?, backend.drones().await?);
-    let discarded = Filter { states: vec![State::Discarded], limit: MOST, ..Filter::default() };
+    // It may hold a password.
+    let backend = Url::new(world.url()).to_string();
+    let asked = tokio::time::timeout(PATIENCE, facts(world)).await;
+    let slow = || Err(Failed::new(Exit::Unreachable, format!("no answer within {} s", PATIENCE.as_secs())));
+    let spool = spooled(world).await;
+    let Facts { queues, drones, discarded } = match asked.unwrap_or_else(|_| slow()) {
+        Ok(facts) => facts,
+        Err(failed) => {
+            without(&backend, &spool, &failed, world);
+            return Err(failed);
+        }
+    };
     let silent = drones.iter().filter(|drone| drone.silent).count();
     let health = Health {
-        // It may hold a password.
-        backend: Url::new(world.url()).to_string(),
+        backend,
         queues: &queues,
         drones: &drones,
         alive: drones.len() - silent,
         silent,
         degraded: degraded(&drones),
-        discarded: backend.find(discarded).await?.len(),
+        discarded,
+        spool,
     };
     match world.out.form() {
         Form::Json => world.out.json(&health),
         _ => show(&health, world),
     }
     Ok(Exit::Ok)
+}
+
+async fn facts(world: &World) -> Result<Facts, Failed> {
+    let backend = world.existing().await?;
+    let (queues, drones) = (backend.queues().await?, backend.drones().await?);
+    let discarded = Filter { states: vec![State::Discarded], limit: MOST, ..Filter::default() };
+    Ok(Facts { queues, drones, discarded: backend.find(discarded).await?.len() })
+}
+
+async fn spooled(world: &World) -> Spooled {
+    let (spool, key) = (world.spool(), Key::of(world.url()));
+    let path = spool.path().display().to_string();
+    let none = Spooled { path, tasks: 0, submissions: 0, oldest: None, refused: 0, error: None };
+    let tally = spool.tally().await;
+    spool::note_damage(&spool, world);
+    match tally {
+        Ok(all) => match all.into_iter().find(|tally| tally.backend == key.as_str()) {
+            Some(tally) => Spooled {
+                tasks: tally.tasks,
+                submissions: tally.submissions,
+                oldest: tally.oldest.map(|at| spool.age(at).as_secs()),
+                refused: tally.refused,
+                ..none
+            },
+            None => none,
+        },
+        Err(error) => Spooled { error: Some(error.to_string()), ..none },
+    }
+}
+
+/// What can be said while the queue does not answer.
+fn without(backend: &str, spool: &Spooled, failed: &Failed, world: &World) {
+    if world.out.form() == Form::Json {
+        let unreachable = failed.text();
+        world
+            .out
+            .json(&serde_json::json!({ "backend": backend, "unreachable": unreachable, "spool": spool }));
+    } else {
+        say(world, "backend", format!("{backend}: unreachable"));
+        say(world, "spool", spool.words());
+    }
+}
+
+impl Spooled {
+    fn words(&self) -> String {
+        if let Some(error) = &self.error {
+            return error.clone();
+        }
+        let mut words = match self.oldest.map(Duration::from_secs) {
+            None => "empty".to_owned(),
+            Some(oldest) => {
+                let (tasks, submissions) = (self.tasks as usize, self.submissions as usize);
+                let (tasks, submissions) = (count(tasks, "task"), count(submissions, "submission"));
+                format!("{tasks} in {submissions}, the oldest for {}", Written(oldest))
+            }
+        };
+        if self.refused > 0 {
+            words += &format!(", {} refused: see skep spool list", self.refused);
+        }
+        words
+    }
+}
+
+fn say(world: &World, key: &str, value: String) {
+    world.out.line(format!("{key:<10} {value}"));
 }
 
 fn degraded(drones: &[DroneView]) -> Vec<String> {
@@ -57,7 +158,7 @@ fn degraded(drones: &[DroneView]) -> Vec<String> {
 }
 
 fn show(health: &Health<'_>, world: &World) {
-    let say = |key: &str, value: String| world.out.line(format!("{key:<10} {value}"));
+    let say = |key: &str, value: String| say(world, key, value);
     say("backend", health.backend.clone());
     for queue in health.queues {
         say("queue", queue_words(queue));
@@ -87,6 +188,7 @@ fn show(health: &Health<'_>, world: &World) {
     let more = if health.discarded == MOST { " or more" } else { "" };
     let hint = if health.discarded > 0 { ": see skep task list state:discarded" } else { "" };
     say("discarded", format!("{}{more}{hint}", health.discarded));
+    say("spool", health.spool.words());
 }
 
 fn queue_words(view: &QueueView) -> String {

@@ -9,8 +9,8 @@ pub(super) mod options;
 use std::{path::PathBuf, time::Duration};
 
 use self::{answer::Answer, bulk::Bulk, options::TaskOptions};
-use super::{Exit, Failed, Form, World, args, out::text::count, result};
-use crate::client::NewTask;
+use super::{Exit, Failed, Form, World, args, out::text::count, result, spool};
+use crate::client::{Landed, NewTask, Receipt};
 
 /// Puts tasks into a queue.
 ///
@@ -68,12 +68,17 @@ async fn one(args: &Args, task: NewTask, world: &World) -> Result<Exit, Failed> 
     if args.dry_run {
         return Ok(would(1, world));
     }
-    let client = args.options.client(world, world.open().await?);
+    let client = args.options.client(world, world.open().await?).await;
     let answer = client.submit(task).await;
-    if !args.wait || answer.is_err() || world.out.form() == Form::Quiet {
+    spool::note_damage(&world.spool(), world);
+    let spooled = matches!(answer, Ok(Receipt { landed: Landed::Spooled, .. }));
+    if !args.wait || spooled || answer.is_err() || world.out.form() == Form::Quiet {
         Answer::of(&answer).say(&world.out);
     }
     let receipt = answer?;
+    if spooled {
+        return Ok(Exit::Spooled);
+    }
     if !args.wait {
         return Ok(Exit::Ok);
     }
@@ -92,7 +97,7 @@ async fn bulk(args: &Args, mut tasks: lines::Stream, world: &World) -> Result<Ex
         }
         return Ok(would(n, world));
     }
-    let client = args.options.client(world, world.open().await?);
+    let client = args.options.client(world, world.open().await?).await;
     Bulk::new(client, args.partial, world).run(tasks).await
 }
 

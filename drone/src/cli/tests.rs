@@ -4,6 +4,7 @@ mod bulk;
 mod call;
 mod hostile;
 mod queue;
+mod spool;
 mod submit;
 mod task;
 
@@ -24,6 +25,7 @@ struct Desk {
     backend: Arc<Told>,
     clock: Arc<TestClock>,
     random: Arc<TestRandom>,
+    folder: tempfile::TempDir,
 }
 
 /// What a command said.
@@ -36,7 +38,12 @@ struct Said {
 impl Desk {
     fn new() -> Self {
         let clock = TestClock::new();
-        Self { backend: Told::with(clock.clone()), clock, random: TestRandom::new(1) }
+        Self {
+            backend: Told::with(clock.clone()),
+            clock,
+            random: TestRandom::new(1),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// Runs `skep` with these words.
@@ -46,7 +53,9 @@ impl Desk {
 
     /// Runs it with something on its standard input.
     async fn pipe(&self, words: &[&str], input: &str) -> Said {
-        let args = match Args::try_parse_from(["skep", "--backend", "model:"].iter().chain(words)) {
+        let spool = self.folder.path().join("spool.db").display().to_string();
+        let place = ["skep", "--backend", "model:", "--spool", &spool];
+        let args = match Args::try_parse_from(place.iter().chain(words)) {
             Ok(args) => args,
             Err(error) => {
                 return Said { exit: Exit::Usage as u8, out: String::new(), talk: error.to_string() };

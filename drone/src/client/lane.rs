@@ -12,6 +12,7 @@ use super::{
     error::{Error, Receipt, Result},
     pack::{pack, unpack, unpack_block},
     patience::Patience,
+    spooling::Answer,
     task::NewTask,
 };
 
@@ -125,7 +126,7 @@ impl Lane {
             let members = &tasks[all.len()..][..block.payloads.len()];
             match answer {
                 // One bad member spoils its block, but strangers must not suffer for it.
-                Submitted::Rejected(no) if members.len() > 1 && !no.reason.passes() => {
+                Answer::Queue(Submitted::Rejected(no)) if members.len() > 1 && !no.reason.passes() => {
                     all.extend(self.submit_apart(members).await);
                 }
                 answer => all.extend(unpack_block(block, answer)),
@@ -144,15 +145,27 @@ impl Lane {
         }
     }
 
-    /// One call, repeated as it is while the queue is down and patience lasts.
-    pub(super) async fn send(&self, submission: &Submission) -> Result<Vec<Submitted>> {
-        let mut patience = Patience::new(self.0.on_down.time(), self.0.shared.random.as_ref());
-        loop {
-            match self.0.shared.backend.submit(submission.clone()).await {
-                Err(QueueError::Unavailable(_)) if patience.wait(None).await => {}
-                answer => return Ok(answer?),
+    /// One call, repeated as it is while the queue is down and patience lasts; or, under the same ids, spooled.
+    pub(super) async fn send(&self, submission: &Submission) -> Result<Vec<Answer>> {
+        let Shared { backend, clock, random, .. } = self.0.shared.as_ref();
+        let answers = if self.0.on_down == OnDown::Spool {
+            let spooling = self.0.shared.spooling()?;
+            match spooling.reach(backend.as_ref(), submission, (clock.as_ref(), random.as_ref())).await {
+                Err(error @ QueueError::Unavailable(_)) => {
+                    return spooling.keep(submission, error.into()).await;
+                }
+                answers => answers?,
             }
-        }
+        } else {
+            let mut patience = Patience::new(self.0.on_down.time(), random.as_ref());
+            loop {
+                match backend.submit(submission.clone()).await {
+                    Err(QueueError::Unavailable(_)) if patience.wait(None).await => {}
+                    answers => break answers?,
+                }
+            }
+        };
+        Ok(answers.into_iter().map(Answer::Queue).collect())
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

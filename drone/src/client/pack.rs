@@ -6,8 +6,10 @@ use skep_queue::{Block, BlockId, Clock, Payloads, Random, Submitted, block};
 
 use super::{
     error::{Error, Landed, Receipt, Result},
+    spooling::Answer,
     task::NewTask,
 };
+use crate::spool::{Full, Held};
 
 /// Packs tasks, in order: neighbours that differ only in their payload share blocks.
 pub(super) fn pack(tasks: &[NewTask], clock: &dyn Clock, random: &dyn Random) -> Vec<Block> {
@@ -34,11 +36,17 @@ fn pack_group(group: &[NewTask], clock: &dyn Clock, random: &dyn Random) -> Vec<
 }
 
 /// One answer a task, in order.
-pub(super) fn unpack(blocks: &[Block], answers: Vec<Submitted>) -> Vec<Result<Receipt>> {
+pub(super) fn unpack(blocks: &[Block], answers: Vec<Answer>) -> Vec<Result<Receipt>> {
     blocks.iter().zip(answers).flat_map(|(block, answer)| unpack_block(block, &answer)).collect()
 }
 
-pub(super) fn unpack_block(block: &Block, answer: &Submitted) -> Vec<Result<Receipt>> {
+pub(super) fn unpack_block(block: &Block, answer: &Answer) -> Vec<Result<Receipt>> {
+    let answer = match answer {
+        Answer::Queue(answer) => answer,
+        Answer::Spool(held, why) => {
+            return block.mask().iter().map(|ordinal| spooled(block, ordinal, held, why)).collect();
+        }
+    };
     let here = |ordinal, landed| Ok(Receipt { id: block.id.task(ordinal), landed });
     let member = |ordinal: u8| match answer {
         Submitted::Accepted => here(ordinal, Landed::Accepted),
@@ -53,4 +61,14 @@ pub(super) fn unpack_block(block: &Block, answer: &Submitted) -> Vec<Result<Rece
         Submitted::Conflict { holder } => Err(Error::Conflict { holder: *holder }),
     };
     block.mask().iter().map(member).collect()
+}
+
+fn spooled(block: &Block, ordinal: u8, held: &Held, why: &Error) -> Result<Receipt> {
+    match *held {
+        Held::Kept => Ok(Receipt { id: block.id.task(ordinal), landed: Landed::Spooled }),
+        Held::Conflict { holder } => Err(Error::Conflict { holder }),
+        Held::Full(Full { depth, limit, unit }) => {
+            Err(Error::SpoolFull { depth, limit, unit, why: Box::new(why.clone()) })
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod backend;
 mod sharing;
+mod spool;
 
 use std::{sync::Arc, time::Duration};
 

@@ -9,6 +9,7 @@ use crate::{
     backend::Backends,
     builder::Builder,
     drone::{self, Drone},
+    spool::Spool,
     worker::{ExecWorker, ProcessWorker, Worker},
 };
 
@@ -39,8 +40,10 @@ impl Config {
     pub async fn build(self, backends: &Backends) -> Result<Drone, BuildError> {
         let queues = open(&self.queues, &self.name, backends).await?;
         let mut builder = Drone::builder().name(self.name).life(self.life).local(self.local);
+        let spool = Spool::new(self.spool, Arc::clone(&builder.deps().clock));
         for (queue, backend) in self.queues.iter().zip(queues) {
             builder = builder.queue(queue.label(), queue.name.clone(), backend);
+            builder = builder.spool(queue.label(), spool.clone(), queue.url.reveal());
         }
         for worker in self.workers {
             builder = worker.build(builder);

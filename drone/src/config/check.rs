@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::{
     Config,
-    raw::{DroneTable, File, LocalTable, LogTable},
+    raw::{DroneTable, File, LocalTable, LogTable, SpoolTable},
     source::{Origin, Problems},
     tree::Node,
 };
-use crate::{backend::Backends, drone::Life, local, log};
+use crate::{backend::Backends, drone::Life, local, log, spool};
 
 /// Checks one configuration; collects instead of stopping.
 pub(super) struct Check<'a> {
@@ -38,10 +38,11 @@ impl Check<'_> {
         }
         let life = self.life(&file.drone);
         let local = local(&file.local);
+        let spool = self.spool(&file.spool);
         let log = self.log(file.log);
         let queues = self.queues(&file.queue);
         let workers = self.workers(&file.workers);
-        self.problems.is_empty().then_some(Config { name, life, local, log, queues, workers })
+        self.problems.is_empty().then_some(Config { name, life, local, spool, log, queues, workers })
     }
 
     fn life(&mut self, table: &DroneTable) -> Life {
@@ -61,6 +62,19 @@ impl Check<'_> {
             self.problem(&["drone", "ttl"], "`ttl`: must be at least 1s, as in \"60s\"");
         }
         life
+    }
+
+    /// Bounds that somebody said are for the file; those in it hold otherwise.
+    fn spool(&mut self, table: &SpoolTable) -> spool::Config {
+        let mut bounds = spool::Bounds::default();
+        set(&mut bounds.tasks, table.max_tasks);
+        set(&mut bounds.bytes, table.max_bytes.map(|size| size.0));
+        let said = self.is_said(&["spool", "max_tasks"]) || self.is_said(&["spool", "max_bytes"]);
+        let path = table.path.clone().unwrap_or_default();
+        if path.as_os_str().is_empty() {
+            self.problem(&["spool", "path"], "`path`: must not be empty");
+        }
+        spool::Config { bounds: said.then_some(bounds), ..spool::Config::at(path) }
     }
 
     fn log(&mut self, table: LogTable) -> log::Config {

@@ -2,7 +2,8 @@
 
 use super::{
     raw::{
-        BackoffTable, DroneTable, File, LocalTable, LogTable, Processes, QueueTable, Size, Time, WorkerTable,
+        BackoffTable, DroneTable, File, LocalTable, LogTable, Processes, QueueTable, Size, SpoolTable, Time,
+        WorkerTable,
     },
     source::Origin,
     tree::{Node, Table},
@@ -13,13 +14,14 @@ use crate::{
     local,
     log::{DEFAULT_LEVEL, Format},
     policy::Policy,
+    spool::Bounds,
     worker::{Launch, process},
 };
 
 /// Every default that does not depend on the machine. The worker's stand under `workers.defaults`.
 #[must_use]
 pub fn defaults() -> File {
-    let (life, local) = (Life::default(), local::Config::default());
+    let (life, local, bounds) = (Life::default(), local::Config::default(), Bounds::default());
     File {
         drone: DroneTable {
             name: None,
@@ -35,6 +37,7 @@ pub fn defaults() -> File {
             ballast: Some(Size(local.ballast)),
             allow_network: Some(local.allow_network),
         },
+        spool: SpoolTable { path: None, max_tasks: Some(bounds.tasks), max_bytes: Some(Size(bounds.bytes)) },
         log: LogTable { level: Some(DEFAULT_LEVEL.into()), format: Some(Format::default()), file: None },
         workers: [("defaults".to_owned(), worker())].into(),
         ..File::default()

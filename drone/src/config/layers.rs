@@ -12,13 +12,15 @@ use super::{
     source::{Origin, Problems},
     tree::{Node, Table, Value},
 };
+use crate::spool::default_path;
 
 /// What a configuration is read from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The main file.
     pub file: PathBuf,
-    /// The environment; only names like `SKEP_A__B` and `SKEP_LOG` are looked at.
+    /// The environment; only names like `SKEP_A__B`, `SKEP_LOG`, `SKEP_SPOOL`, and those that say where a user's state
+    /// lies are looked at.
     pub env: Vec<(String, String)>,
     /// Options of the command line, by the keys they stand for.
     pub flags: Vec<Flag>,
@@ -61,6 +63,7 @@ pub(super) fn layered(sources: &Sources, problems: &mut Problems, notes: &mut Pr
     // What is still relative came from the environment or the command line, and so from a shell.
     anchor(&mut tree, &std::path::absolute(".").unwrap_or_default());
     fill(&mut tree, &folder);
+    fill_spool(&mut tree, &sources.env);
     Some(tree)
 }
 
@@ -108,10 +111,16 @@ fn sorted_env(env: &[(String, String)]) -> Vec<(&str, &str)> {
 
 fn put_env(tree: &mut Node, name: &str, text: &str, problems: &mut Problems) {
     let at = Origin::Env(name.into());
-    let Some(keys) = name.strip_prefix("SKEP_").filter(|rest| *rest == "LOG" || rest.contains("__")) else {
+    let Some(keys) =
+        name.strip_prefix("SKEP_").filter(|rest| ["LOG", "SPOOL"].contains(rest) || rest.contains("__"))
+    else {
         return;
     };
-    let keys: Vec<&str> = if keys == "LOG" { vec!["log", "level"] } else { keys.split("__").collect() };
+    let keys: Vec<&str> = match keys {
+        "LOG" => vec!["log", "level"],
+        "SPOOL" => vec!["spool", "path"],
+        keys => keys.split("__").collect(),
+    };
     if keys.contains(&"") {
         return problems.add(&at, "between two double underscores there must be a key");
     }
@@ -196,6 +205,7 @@ fn put_backend(tree: &mut Node, backend: Option<&(Origin, String)>, notes: &mut 
 /// Makes relative paths absolute: one rule for all keys that are paths, and for `sqlite:` URLs.
 fn anchor(tree: &mut Node, folder: &Path) {
     each(tree, &["local", "path"], &mut |node| anchor_path(node, folder));
+    each(tree, &["spool", "path"], &mut |node| anchor_path(node, folder));
     each(tree, &["log", "file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "url_file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "password_file"], &mut |node| anchor_path(node, folder));
@@ -251,6 +261,15 @@ fn fill(tree: &mut Node, folder: &Path) {
         tree.table_mut().and_then(|table| table.get_mut("workers")).and_then(Node::table_mut)
     {
         join_workers(workers, &folder.display().to_string());
+    }
+}
+
+/// The spool of the user who runs the drone, unless somebody says another.
+fn fill_spool(tree: &mut Node, env: &[(String, String)]) {
+    if tree.get(&["spool", "path"]).is_none() {
+        let variable = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, text)| text.into());
+        let path = default_path(variable).display().to_string();
+        put(tree, &["spool", "path"], Node::plain(toml::Value::String(path), &Origin::Default));
     }
 }
 

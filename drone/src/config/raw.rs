@@ -25,6 +25,8 @@ pub struct File {
     pub drone: DroneTable,
     /// Its local queue.
     pub local: LocalTable,
+    /// Submissions that wait on this machine for their queue, which it delivers.
+    pub spool: SpoolTable,
     /// What it says of itself.
     pub log: LogTable,
     /// The queues it pumps. With none it is that of `--backend`.
@@ -64,6 +66,18 @@ pub struct LocalTable {
     pub ballast: Option<Size>,
     /// Allow a network file system, whose locks may not hold.
     pub allow_network: Option<bool>,
+}
+
+/// `[spool]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpoolTable {
+    /// The file; skep/spool.db in $XDG_STATE_HOME, or in ~/.local/state, or in /var/lib, when absent.
+    pub path: Option<PathBuf>,
+    /// Most tasks in it. Written into the file, for all who use it.
+    pub max_tasks: Option<u64>,
+    /// Most bytes in it. Written into the file, for all who use it.
+    pub max_bytes: Option<Size>,
 }
 
 /// `[log]`

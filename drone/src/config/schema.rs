@@ -12,6 +12,7 @@ pub fn schema() -> Value {
     let tables = [
         ("DroneTable", values["drone"].clone()),
         ("LocalTable", values["local"].clone()),
+        ("SpoolTable", values["spool"].clone()),
         ("LogTable", values["log"].clone()),
         ("WorkerTable", values["workers"]["defaults"].clone()),
         ("QueueTable", json!(defaults::queue())),

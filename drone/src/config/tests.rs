@@ -101,6 +101,9 @@ options = { b = 2 }
 run.exec = ["sh", "-c", "true"]
 [workers.overrides]
 poison_after = 9
+[spool]
+path = "spool.db"
+max_tasks = 7
 "#;
 
 #[test]
@@ -114,6 +117,8 @@ fn a_good_file_means_what_it_says() {
     );
     assert_eq!((config.local.path, config.local.durability), (at("local.db"), Durability::Full));
     assert_eq!((config.local.max_hold.as_secs(), config.local.ballast), (120, 1 << 20));
+    assert_eq!(config.spool.path, at("spool.db"));
+    assert_eq!(config.spool.bounds.map(|bounds| (bounds.tasks, bounds.bytes)), Some((7, 64 << 20)));
     let urls: Vec<_> =
         config.queues.iter().map(|queue| (folder.local(queue.url.reveal()), queue.name.as_str())).collect();
     assert_eq!(urls, [("sqlite:q.db".to_owned(), "default"), ("sqlite:/other.db".to_owned(), "slow")]);

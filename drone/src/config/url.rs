@@ -57,6 +57,30 @@ impl Url {
         self.password().into_iter().chain(of_query).filter(|secret| !secret.is_empty()).collect()
     }
 
+    /// Which backend it is, without anything that is secret or says who asks: no user, no password. A
+    /// `sqlite:` path is absolute in it.
+    #[must_use]
+    pub fn bare(&self) -> String {
+        if let Some(path) = self.0.strip_prefix("sqlite:") {
+            let plain = || format!("sqlite:{}", path.strip_prefix("//").unwrap_or(path));
+            return anchored(&self.0, Path::new("")).unwrap_or_else(plain);
+        }
+        let (head, query) = self.0.split_once('?').unwrap_or((&self.0, ""));
+        let head =
+            match head.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+                Some((scheme, (_, host))) => format!("{scheme}://{host}"),
+                None => head.to_owned(),
+            };
+        let open = |pair: &&str| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let asks = ["pass", "token", "secret", "key", "user", "listen"];
+            let key = key.to_ascii_lowercase();
+            !pair.is_empty() && !is_secret(&key, value) && !asks.iter().any(|word| key.contains(word))
+        };
+        let query: Vec<&str> = query.split('&').filter(open).collect();
+        if query.is_empty() { head } else { format!("{head}?{}", query.join("&")) }
+    }
+
     fn password(&self) -> Option<&str> {
         let (_, rest) = self.0.split_once("://")?;
         // The last @, since people forget to encode those of a password: rather too much than too little.
@@ -122,6 +146,24 @@ mod tests {
         for whole in ["sqlite:/q.db", "sqlite:///q.db", "sqlite::memory:", "sqlite:", "postgres:q"] {
             assert_eq!(anchored(whole), None, "{whole}");
         }
+    }
+
+    #[test]
+    fn what_names_a_backend_says_nothing_of_who_asks() {
+        let table = [
+            ("postgres://u:se@c/ret@host/db?sslmode=require", "postgres://host/db?sslmode=require"),
+            ("postgres://host/db?password=secret&apiKey=secret", "postgres://host/db"),
+            ("postgres:///db?host=/run&listen=postgres%3A%2F%2Fu%3Asecret%40h", "postgres:///db?host=/run"),
+            ("skep://secret@host:7000", "skep://host:7000"),
+            ("audit:/x.jsonl:postgres://u:secret@host/db", "audit:/x.jsonl:postgres://host/db"),
+            ("sqlite:/var/a@b.db", "sqlite:/var/a@b.db"),
+            ("sqlite:///var/q.db", "sqlite:/var/q.db"),
+        ];
+        for (whole, bare) in table {
+            assert_eq!(Url::new(whole).bare(), bare);
+        }
+        let here = std::path::absolute("q.db").unwrap();
+        assert_eq!(Url::new("sqlite:./q.db").bare(), format!("sqlite:{}", here.display()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use skep_queue::{
 use skep_sqlite::Error;
 
 use super::held::{Chain, Held};
+pub(super) use crate::seal::seal;
 
 /// What a held row says of its members, apart from what has become of them.
 #[derive(Serialize, Deserialize)]
@@ -166,42 +167,9 @@ pub(super) fn weight(outcome: &Outcome) -> usize {
     }
 }
 
-/// Bytes behind a sum of them and of what else the row says: SQLite's checks see damage to the structure of
-/// a file, not to what lies in it, and work that is not what was submitted must not run.
-pub(super) fn seal(beside: &[&[u8]], bytes: Vec<u8>) -> Vec<u8> {
-    let mut sealed = Vec::with_capacity(8 + bytes.len());
-    sealed.extend(sum(beside, &bytes));
-    sealed.extend(bytes);
-    sealed
-}
-
 /// The bytes behind the sum, when it is right.
 pub(super) fn unseal<'a>(beside: &[&[u8]], sealed: &'a [u8]) -> Result<&'a [u8], Error> {
-    match sealed.split_at_checked(8) {
-        Some((given, bytes)) if given == sum(beside, bytes) => Ok(bytes),
-        _ => Err(damaged()),
-    }
-}
-
-/// In the manner of FNV-1a, eight bytes at a time: each step maps sums one to one, so that any one word that
-/// differs gives another sum, and folds the upper half into the lower, which a product leaves out.
-fn sum(beside: &[&[u8]], bytes: &[u8]) -> [u8; 8] {
-    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
-    let step = |sum: u64, word: u64| {
-        let sum = (sum ^ word).wrapping_mul(PRIME);
-        sum ^ sum >> 32
-    };
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    for part in beside.iter().copied().chain([bytes]) {
-        let words = part.chunks_exact(8);
-        let rest = words.remainder();
-        sum =
-            words.fold(sum, |sum, word| step(sum, word.iter().fold(0, |word, b| word << 8 | u64::from(*b))));
-        // With its length, so that nothing moves from one part to the next unseen.
-        sum = step(sum, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        sum = step(sum, part.len() as u64);
-    }
-    sum.to_be_bytes()
+    crate::seal::unseal(beside, sealed).ok_or_else(damaged)
 }
 
 fn damaged() -> Error {

@@ -75,6 +75,7 @@ impl Place {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_")) {
             command.env_remove(name);
         }
+        command.env("SKEP_SPOOL", self.path("spool.db"));
         command.args(words).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }
@@ -143,7 +144,7 @@ impl Place {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), out: text(output.stdout), talk: text(output.stderr) }
     }

@@ -30,7 +30,7 @@ begin
     update tasks set later = false, run_at = skep.now() where block = v_block and low = v_low;
     return jsonb_build_object('acted', 'done');
   end if;
-  return skep.stop(v_row, v_member, case p_act when 'cancel' then 5 else 4 end::smallint,
+  return skep.stop(v_block, v_row.low, v_member, case p_act when 'cancel' then 5 else 4 end::smallint,
     case p_act when 'cancel' then 'cancelled' else 'discarded' end || ' by an operator');
 end
 $$;

@@ -14,7 +14,7 @@ begin
       for update skip locked) r;
     update tasks t set held = false, claim = null, settled = v_claim.claim, settled_as = 6
     where t.ctid = any(v_rows);
-    perform skep.part_with(v_claim, skep.worker_of(v_claim.claim), false);
+    perform skep.part_with(v_claim.claim, skep.worker_of(v_claim.claim), false);
   end loop;
   delete from drones d where d.incarnation = p_drone
     and not exists (select from claims c where c.drone = p_drone and c.n > 0);

@@ -2,7 +2,7 @@
 -- which there is room. What others have locked it leaves, unless p_wait. Answers where they lie now, how many rows it saw, how many tasks it took, and the place
 -- of the last row, from which the walk may go on.
 drop function if exists skep.pick(uuid, int, int, int, boolean, smallint, smallint, timestamptz, bigint);
-create function skep.pick(
+create or replace function skep.pick(
   p_claim uuid, p_lane int, p_room int, p_limit int, p_wait boolean, p_below smallint,
   inout p_priority smallint, inout p_run timestamptz, inout p_seq bigint,
   out o_tids tid[], out o_seen int, out o_taken int

@@ -33,7 +33,7 @@ begin
       returning t.block, t.live, t.attempts)
     insert into history (block, members, at, cause, attempts, worker, error)
     select l.block, l.live, v_now, 'lost', l.attempts, v_worker, 'its drone is gone' from lost l;
-    perform skep.part_with(v_claim, v_worker, true);
+    perform skep.part_with(v_claim.claim, v_worker, true);
   end loop;
   delete from drones d where d.incarnation = p_drone
     and not exists (select from claims c where c.drone = p_drone and c.n > 0);

@@ -3,8 +3,13 @@
 use super::{Finding, Source};
 
 /// Where SQL belongs.
-const SQL_PLACES: [&str; 4] =
-    ["migrations/", "queue-backends/sqlite/", "queue-backends/postgres/", "drone/src/local"];
+const SQL_PLACES: [&str; 5] = [
+    "migrations/",
+    "queue-backends/sqlite/",
+    "queue-backends/postgres/",
+    "drone/src/local",
+    "drone/src/spool/",
+];
 /// Who reads the clock, makes randomness, or spawns without a tracker, for everybody else.
 const ADAPTERS: [&str; 1] = ["queue-backends/queue/src/clock.rs"];
 /// Calls that belong into an adapter: the word, and what follows.

@@ -3,7 +3,7 @@
 use std::{env, path::PathBuf};
 
 use crate::{
-    cli::{BACKEND_VARIABLE, Exit, Failed, World},
+    cli::{BACKEND_VARIABLE, Exit, Failed, SPOOL_VARIABLE, World},
     config::{self, Flag, Loaded, Origin, Sources},
     log,
 };
@@ -43,6 +43,12 @@ impl FileArgs {
         };
         let format = self.log_format.and_then(|format| toml::Value::try_from(format).ok());
         let flag = |name, key, value: Option<_>| value.map(|value| Flag { name, path: ["log", key], value });
+        let spool =
+            world.common.spool.as_ref().filter(|path| {
+                env::var_os(SPOOL_VARIABLE).is_none_or(|variable| variable != path.as_os_str())
+            });
+        let spool = spool.map(|path| toml::Value::String(path.display().to_string()));
+        let spool = spool.map(|value| Flag { name: "--spool", path: ["spool", "path"], value });
         let flags = [flag("-v", "level", level), flag("--log-format", "format", format)];
         let env = env::vars_os().filter_map(|(name, text)| {
             Some((name.into_string().ok()?, text.into_string().ok()?)) // others cannot be ours
@@ -50,7 +56,7 @@ impl FileArgs {
         Sources {
             file: self.config.clone(),
             env: env.collect(),
-            flags: flags.into_iter().flatten().collect(),
+            flags: flags.into_iter().flatten().chain(spool).collect(),
             backend: Some((said(world), world.url().to_owned())),
         }
     }

@@ -35,12 +35,22 @@ impl<'a> Answer<'a> {
                     Landed::Accepted => ("accepted", None),
                     Landed::Existing => ("existing", None),
                     Landed::Skipped => ("skipped", Some(*id)),
+                    Landed::Spooled => ("spooled", None),
                 };
                 Self { id: Some(*id), outcome, holder, ..Self::default() }
             }
             Err(Error::Rejected(rejection)) => Self::rejected(rejection),
             Err(Error::Conflict { holder }) => {
                 Self { outcome: "conflict", holder: Some(*holder), ..Self::default() }
+            }
+            Err(Error::SpoolFull { depth, limit, why, .. }) => {
+                // Whether the queue has it is known only when it said no.
+                let outcome = if matches!(**why, Error::Rejected(_)) { "rejected" } else { "unknown" };
+                let (reason, depth, limit) = (Some("spool_full"), Some(*depth), Some(*limit));
+                Self { outcome, reason, depth, limit, ..Self::default() }
+            }
+            Err(Error::Spool { why, .. }) if matches!(**why, Error::Rejected(_)) => {
+                Self { outcome: "rejected", ..Self::default() }
             }
             // It may have happened, or not.
             Err(_) => Self { outcome: "unknown", ..Self::default() },
@@ -65,8 +75,16 @@ impl<'a> Answer<'a> {
             (Form::Json, _) => out.json(self),
             (form, Some(id)) => {
                 out.line(id.to_string());
-                if form == Form::Table && self.outcome != "accepted" {
-                    out.talk(format!("{}: nothing new was stored", self.outcome));
+                match (form, self.outcome) {
+                    (Form::Table, "spooled") => {
+                        out.talk(
+                            "spooled: kept here, and delivered when the queue takes it; see skep spool list",
+                        );
+                    }
+                    (Form::Table, "existing" | "skipped") => {
+                        out.talk(format!("{}: nothing new was stored", self.outcome));
+                    }
+                    _ => {}
                 }
             }
             (_, None) => {}

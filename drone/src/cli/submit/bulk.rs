@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{answer::Answer, lines::Stream};
 use crate::{
-    cli::{Exit, Failed, Form, World, out::text::count},
+    cli::{Exit, Failed, Form, World, out::text::count, spool},
     client::{Client, Error, Landed, NewTask, Receipt},
 };
 
@@ -20,6 +20,7 @@ struct Tally {
     accepted: usize,
     existing: usize,
     skipped: usize,
+    spooled: usize,
     refused: usize,
     /// What the exit code speaks of: a conflict, or else the first that was refused.
     why: Option<Error>,
@@ -41,15 +42,22 @@ impl<'a> Bulk<'a> {
             }
         }
         bar.finish_and_clear();
+        spool::note_damage(&self.world.spool(), self.world);
         if let Some(why) = self.tally.why.take() {
             let refused = format!("{} refused, and what followed was not tried", self.tally.refused);
-            let rest = if self.partial { &refused } else { "nothing of its call was submitted" };
+            let unknown =
+                matches!(&why, Error::SpoolFull { why, .. } if !matches!(**why, Error::Rejected(_)));
+            let rest = match self.partial {
+                _ if unknown => "whether its call was submitted is not known",
+                true => &refused,
+                false => "nothing of its call was submitted",
+            };
             return Err(self.told(why.into(), rest));
         }
         if self.world.out.form() == Form::Table {
             self.world.out.talk(self.tally.summary(self.world.clock.elapsed().saturating_sub(begun)));
         }
-        Ok(Exit::Ok)
+        Ok(if self.tally.spooled > 0 { Exit::Spooled } else { Exit::Ok })
     }
 
     async fn submit(&mut self, portion: &[NewTask]) -> Result<(), Failed> {
@@ -72,6 +80,7 @@ impl<'a> Bulk<'a> {
         match &self.tally.why {
             None => false,
             Some(Error::Rejected(no)) if self.partial => no.reason.passes(),
+            Some(Error::SpoolFull { .. } | Error::Spool { .. }) => true,
             Some(_) => !self.partial,
         }
     }
@@ -79,7 +88,11 @@ impl<'a> Bulk<'a> {
     /// An error with what became of the others.
     fn told(&self, failed: Failed, rest: &str) -> Failed {
         let here = self.tally.accepted + self.tally.existing + self.tally.skipped;
-        failed.note(format!("{} accepted so far; {rest}", count(here, "task")))
+        let spooled = match self.tally.spooled {
+            0 => String::new(),
+            n => format!(", {n} spooled"),
+        };
+        failed.note(format!("{} accepted{spooled} so far; {rest}", count(here, "task")))
     }
 }
 
@@ -89,6 +102,7 @@ impl Tally {
             Ok(Receipt { landed: Landed::Accepted, .. }) => self.accepted += 1,
             Ok(Receipt { landed: Landed::Existing, .. }) => self.existing += 1,
             Ok(Receipt { landed: Landed::Skipped, .. }) => self.skipped += 1,
+            Ok(Receipt { landed: Landed::Spooled, .. }) => self.spooled += 1,
             Err(error) => {
                 self.refused += 1;
                 let graver = matches!(error, Error::Conflict { .. })
@@ -101,7 +115,7 @@ impl Tally {
     }
 
     fn summary(&self, took: Duration) -> String {
-        let others = [(self.existing, "existing"), (self.skipped, "skipped")];
+        let others = [(self.existing, "existing"), (self.skipped, "skipped"), (self.spooled, "spooled")];
         let others = others.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}"));
         let rate = self.accepted as f64 / took.as_secs_f64().max(0.001);
         format!(

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use skep_queue::{Backend, Due, Priority, QueueName, TaskId, TaskType, block::OnConflict};
 
 use crate::{
-    cli::{Exit, Failed, World, args},
+    cli::{
+        Exit, Failed, World,
+        args::{self, Otherwise},
+        spool,
+    },
     client::{Client, NewTask, OnDown, OnFull},
 };
 
@@ -45,10 +49,10 @@ pub(in crate::cli) struct TaskOptions {
     /// The payload is not JSON but any bytes.
     #[arg(long)]
     pub(super) bytes: bool,
-    /// When there is no room: reject, wait or wait=30s.
+    /// When there is no room: reject, wait, wait=30s or spool.
     #[arg(long, value_name = "HOW", default_value = "reject", value_parser = on_full)]
     pub(super) on_full: OnFull,
-    /// When the queue cannot be reached: fail, wait or wait=30s.
+    /// When the queue cannot be reached: fail, wait, wait=30s or spool.
     #[arg(long, value_name = "HOW", default_value = "fail", value_parser = on_down)]
     pub(super) on_down: OnDown,
 }
@@ -92,9 +96,15 @@ impl TaskOptions {
         self.id.is_some() || self.unique.is_some()
     }
 
-    /// A client that does what they say.
-    pub(in crate::cli) fn client(&self, world: &World, backend: Arc<dyn Backend>) -> Client {
-        world.client(backend).on_full(self.on_full).on_down(self.on_down)
+    /// A client that does what they say. What was spooled before comes first, as far as a moment allows.
+    pub(in crate::cli) async fn client(&self, world: &World, backend: Arc<dyn Backend>) -> Client {
+        let spool = world.spool();
+        let client = world.client(backend).on_full(self.on_full).on_down(self.on_down);
+        let client = client.spool(spool.clone(), world.url());
+        if spool.exists() {
+            spool::flush_first(&client, world).await;
+        }
+        client
     }
 }
 
@@ -131,9 +141,17 @@ pub(super) fn on_conflict(text: &str) -> Result<OnConflict, String> {
 }
 
 fn on_full(text: &str) -> Result<OnFull, String> {
-    Ok(args::waits(text, "reject")?.map_or(OnFull::Reject, OnFull::Wait))
+    Ok(match args::otherwise(text, "reject")? {
+        Otherwise::Now => OnFull::Reject,
+        Otherwise::Wait(time) => OnFull::Wait(time),
+        Otherwise::Spool => OnFull::Spool,
+    })
 }
 
 fn on_down(text: &str) -> Result<OnDown, String> {
-    Ok(args::waits(text, "fail")?.map_or(OnDown::Fail, OnDown::Wait))
+    Ok(match args::otherwise(text, "fail")? {
+        Otherwise::Now => OnDown::Fail,
+        Otherwise::Wait(time) => OnDown::Wait(time),
+        Otherwise::Spool => OnDown::Spool,
+    })
 }

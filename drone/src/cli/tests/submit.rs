@@ -109,8 +109,8 @@ async fn what_is_wrong_on_the_command_line_is_told_before_anything_happens() {
         (&["submit", "t", "--in", "later"], "is not a duration"),
         (&["submit", "t", "--id", "x"], "invalid"),
         (&["submit", "t", "--meta", "x"], "key=value"),
-        (&["submit", "t", "--on-full", "spool"], "spool comes with a later version; use reject or wait"),
-        (&["submit", "t", "--on-down", "spool"], "spool comes with a later version; use fail or wait"),
+        (&["submit", "t", "--on-full", "fail"], "use reject, wait, wait=30s or spool"),
+        (&["submit", "t", "--on-down", "reject"], "use fail, wait, wait=30s or spool"),
         (&["submit", "t", "-", "--id", ID], "one task"),
         (&["submit", "t", "--max-attempts", "0"], "0"),
     ];

@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::*;
 
 /// The sections of docs/configuration.md, and the tables of the schema that they are about.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("Top level", ""),
     ("`[drone]`", "DroneTable"),
     ("`[local]`", "LocalTable"),
+    ("`[spool]`", "SpoolTable"),
     ("`[log]`", "LogTable"),
     ("`[[queue]]`", "QueueTable"),
     ("`[workers.NAME]`", "WorkerTable"),
