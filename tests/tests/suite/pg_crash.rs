@@ -17,7 +17,7 @@ const SERVING: &str = "select pid from pg_stat_activity where backend_type = 'cl
      and pid <> pg_backend_pid() order by random() limit 1";
 
 /// Kills a process that serves somebody; returns when the server has recovered by itself.
-async fn kill_one(fleet: &mut Fleet) {
+pub async fn kill_one(fleet: &mut Fleet) {
     let victim: i32 = fleet.sql(SERVING).unwrap().parse().unwrap();
     let recovered = || fleet.server.log().matches("ready to accept connections").count();
     let before = recovered();

@@ -1,8 +1,9 @@
 //! A queue on a PostgreSQL server of its own, which may be stopped, killed and started again.
 
 use std::{
+    collections::HashSet,
     fs::File,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -63,9 +64,14 @@ impl Fleet {
         self.sql(sql).unwrap().parse().unwrap()
     }
 
-    /// A `psql` of somebody who knows nothing of skep.
-    pub fn psql(&self) -> std::process::Command {
-        self.server.psql(DATABASE)
+    /// Makes sessions of somebody who knows nothing of skep but its SQL.
+    pub fn psqls(&self) -> impl Fn() -> Command + Send + 'static {
+        let (program, url) = (self.server.programs().join("psql"), self.scene.url.clone());
+        move || {
+            let mut psql = Command::new(&program);
+            psql.args(["-X", "-q", "-A", "-t", "-d", &url]);
+            psql
+        }
     }
 
     /// Submitters that push until they are told to stop, and do not mind an outage.
@@ -92,9 +98,8 @@ impl Fleet {
             pusher.wait().unwrap();
             self.scene.killed(pusher.id());
         }
-        let there: std::collections::HashSet<TaskId> =
-            self.scene.tasks().await.into_iter().map(|view| view.id).collect();
-        let mut told = std::collections::HashSet::new();
+        let there: HashSet<TaskId> = self.scene.tasks().await.into_iter().map(|view| view.id).collect();
+        let mut told = HashSet::new();
         for entry in self.scene.entries() {
             match entry {
                 Entry::Submitted { task } => drop(told.insert(task)),
@@ -148,18 +153,20 @@ impl Fleet {
         );
         assert!(verdict.broken.is_empty(), "{test}: {verdict}");
         assert_eq!((verdict.lost, verdict.unexplained), (0, 0));
-        let output = std::process::Command::new(self.server.programs().join("pg_amcheck"))
-            .args(["--install-missing", "--heapallindexed", "-d", &self.scene.url])
-            .output();
-        match output {
+        self.assert_sound();
+        (history, verdict)
+    }
+
+    fn assert_sound(&self) {
+        let mut check = Command::new(self.server.programs().join("pg_amcheck"));
+        let check = check.arg("--host").arg(self.server.folder()).args(["--username", "postgres"]);
+        match check.args(["--install-missing", "--heapallindexed", DATABASE]).output() {
             Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stdout).into_owned()
-                    + &String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "I16: {said}");
+                let said = [output.stdout, output.stderr].concat();
+                assert!(output.status.success(), "I16: {}", String::from_utf8_lossy(&said));
             }
             Err(error) => skip("indexes and tables compared", &format!("pg_amcheck: {error}")),
         }
-        (history, verdict)
     }
 
     /// Waits until all is done and only these drones are known.
