@@ -25,11 +25,11 @@ pub struct PgQueue {
     pub(crate) store: Arc<Store>,
     /// What this process has seen of the drones: another watches for itself.
     pub(crate) watch: Mutex<Watch>,
-    /// How far its claims came.
-    pub(crate) walks: Walks,
     /// When this process last cleaned up.
     pub(crate) maintained: Mutex<Option<Duration>>,
     pub(crate) bell: Bell,
+    /// How far its claims came.
+    pub(crate) walks: Walks,
 }
 
 impl PgQueue {
@@ -39,9 +39,8 @@ impl PgQueue {
     /// When the URL is wrong.
     pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let store = Arc::new(Store::new(config, clock, random)?);
-        let (watch, maintained, bell) = (Mutex::default(), Mutex::default(), Bell::default());
-        let walks = Walks::default();
-        Ok(Self { store, watch, walks, maintained, bell })
+        let (watch, maintained) = (Mutex::default(), Mutex::default());
+        Ok(Self { store, watch, maintained, bell: Bell::default(), walks: Walks::default() })
     }
 
     /// Whether it answers, and has a schema that this version can work with.
