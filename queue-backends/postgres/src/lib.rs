@@ -13,6 +13,7 @@ mod doctor;
 mod endings;
 mod error;
 mod line;
+mod meter;
 pub mod operate;
 mod options;
 mod pump;
@@ -27,5 +28,6 @@ mod wire;
 
 pub use complete_in::{CompleteIn, complete_in};
 pub use error::Error;
+pub use meter::PgMeter;
 pub use queue::PgQueue;
 pub use store::{Config, Store};

@@ -10,6 +10,7 @@
 //! | [`queue`] | the contract of a backend: five methods |
 //! | [`admin`] | what an operator may see and do |
 //! | [`observed`] | what any queue is asked, counted |
+//! | [`meter`] | what the server behind a queue spends, for benches |
 //! | [`clock`] | time and randomness, injected everywhere |
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod health;
 pub mod id;
 pub mod mask;
+pub mod meter;
 pub mod name;
 pub mod observed;
 pub mod outcome;
@@ -39,6 +41,7 @@ pub use claim::{Claimed, Demand, Pump};
 pub use clock::{Clock, Random, Timestamp};
 pub use id::{BlockId, ClaimId, Incarnation, TaskId};
 pub use mask::Mask;
+pub use meter::Meter;
 pub use name::{NameError, QueueName, TaskType};
 pub use observed::Observed;
 pub use outcome::{Cause, Ending, Failure, Outcome, Settled, Settlement};
