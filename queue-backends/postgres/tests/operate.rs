@@ -126,11 +126,7 @@ async fn readers_see_no_payload() {
     let id = bench.one("a").await;
     drone.end(&drone.take("a").await, retry(60)).await;
     let role = format!("reader_{}", url.split(['/', '?']).nth(3).expect("a database"));
-    run(
-        &mut own,
-        format!("create role {role} login; grant skep_view to {role}"),
-    )
-    .await;
+    run(&mut own, format!("create role {role} login; grant skep_view to {role}")).await;
     let mut reader = connection_to(&url.replace("user=postgres", &format!("user={role}"))).await;
     let task = sqlx::query("select id::text, state, attempts, to_jsonb(t)::text from skep.task_list t");
     let task = task.fetch_one(&mut reader).await.expect("one task");
