@@ -4,11 +4,6 @@ use super::{Mutant, fault};
 
 pub const OWN: &[Mutant] = &[
     fault(
-        "EndedIsForgotten",
-        "submit::repeated_after_the_end_it_still_exists",
-        &[("store", "if not exists (select from finished f where f.block = p_id)", "if true")],
-    ),
-    fault(
         "TiesIgnored",
         "followup::a_postback_follows_every_terminal_ending",
         &[("settle_done", "not t.ties", "true")],
@@ -22,16 +17,6 @@ pub const OWN: &[Mutant] = &[
         "ReplacedByNobody",
         "unique::replace_cancels_who_waits",
         &[("place_instead", "raise exception using errcode = 'SK999';", "null;")],
-    ),
-    fault(
-        "PlaceIsSteppedOver",
-        "blocks::a_block_is_split_where_the_room_ends",
-        &[("pick", ">= (p_priority, p_run, p_seq)", "> (p_priority, p_run, p_seq)")],
-    ),
-    fault(
-        "NothingBeforeThePlace",
-        "settle::release_counts_nothing_and_keeps_its_place",
-        &[("pump", "exit when v_room <= 0;", "exit when v_room <= 0 or v_walk > 2 and v_place is not null;")],
     ),
     fault(
         "OneCellOnly",
@@ -75,5 +60,112 @@ pub const OWN: &[Mutant] = &[
             "if p_queue_capacity is not null then perform skep.give_cells(p_queue, p_n); end if;",
             "",
         )],
+    ),
+    fault(
+        "ClaimNotLocked",
+        "one_claim_twice_at_once_claims_once",
+        &[("pump", "perform pg_advisory_xact_lock(uuid_hash_extended(p_claim, 0));", "")],
+    ),
+    fault(
+        "ClaimsWait",
+        "whoever_claims_waits_for_nobody",
+        &[("pick", "for update skip locked", "for update")],
+    ),
+    fault(
+        "NothingBeforeThePlace",
+        "what_lies_before_a_place_is_found",
+        &[("pump", "exit when v_room <= 0;", "exit when v_room <= 0 or v_walk > 2 and v_place is not null;")],
+    ),
+    fault(
+        "PlaceIsSteppedOver",
+        "the_rest_of_a_block_is_at_its_place",
+        &[("pick", ">= (p_priority, p_run, p_seq)", "> (p_priority, p_run, p_seq)")],
+    ),
+    fault("NumberUnchecked", "a_late_beat_is_in_time", &[("rescue", "and d.number = p_number", "")]),
+    fault(
+        "RescuersMeet",
+        "two_rescuers_lose_a_task_once",
+        &[
+            ("rescue", "and d.number = p_number for update skip locked", "and d.number = p_number"),
+            ("rescue", "limit 100 for update skip locked", "limit 100"),
+        ],
+    ),
+    fault(
+        "UnwatchedClaims",
+        "a_claim_of_a_drone_that_nobody_knows_is_watched",
+        &[("maintain", "from claims c where c.n > 0) o", "from claims c where c.n < 0) o")],
+    ),
+    fault(
+        "ClaimsForgotten",
+        "a_claim_that_is_held_is_remembered",
+        &[("maintain", "where o.n = 0 and", "where")],
+    ),
+    fault(
+        "SubmitsWait",
+        "whoever_submits_waits_for_nobody",
+        &[("take_cells", "for update skip locked", "for update")],
+    ),
+    fault(
+        "DebtIgnored",
+        "a_debt_is_taken_from_by_one",
+        &[("take_cells", "if v_least < 0 then", "if false then")],
+    ),
+    fault(
+        "BoundNotHeld",
+        "a_bound_counts_what_is_under_way",
+        &[("hold", "perform pg_advisory_xact_lock_shared(1936418160, p_queue);", "")],
+    ),
+    fault(
+        "BoundNotStill",
+        "a_bound_counts_what_is_under_way",
+        &[("set_capacity", "perform skep.still(v_queue);", "")],
+    ),
+    fault(
+        "EndsWait",
+        "what_ends_waits_for_nobody",
+        &[("give_cells", "for update skip locked", "for update")],
+    ),
+    fault(
+        "EntersUncounted",
+        "what_enters_after_a_crash_is_counted",
+        &[("take_bounds", "perform skep.stand(array[p_lane]);", "")],
+    ),
+    fault(
+        "EndsUncounted",
+        "what_ends_after_a_crash_is_counted",
+        &[(
+            "settle_done",
+            "perform skep.stand(array(select l.id from lanes l where l.queue = any(v_queues)));",
+            "null;",
+        )],
+    ),
+    fault(
+        "EndedIsNew",
+        "blocks_of_one_that_have_ended_exist",
+        &[("store", "if not exists (select from finished f where f.block = p_id)", "if true")],
+    ),
+    fault(
+        "EndedAreNew",
+        "blocks_of_one_that_have_ended_exist",
+        &[("store_all", "and not exists (select from finished f where f.block = any (p_ids))", "")],
+    ),
+    fault(
+        "BodyLeftBehind",
+        "a_body_goes_with_the_last_of_two_at_once",
+        &[("forget", "order by b.block for update", "order by b.block")],
+    ),
+    fault(
+        "SettledInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[(
+            "settle",
+            "  -- It commits as the server is set to",
+            "  perform set_config('synchronous_commit', 'off', true); --",
+        )],
+    ),
+    fault(
+        "SubmittedInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("submit_blocks", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
     ),
 ];

@@ -66,18 +66,7 @@ pub const PORTED: &[Mutant] = &[
                 "from queues q where q.name = p_queue on conflict do nothing;",
             ),
         ]),
-    fault("StaleAfterReclaim", "lease::late_and_reclaimed_is_stale", &[
-            (
-                "legal",
-                "t.claim = p_claim",
-                "(t.claim = p_claim or exists (select from claims where claim = p_claim))",
-            ),
-            (
-                "conclude",
-                "t.claim = p_claim",
-                "(t.claim = p_claim or exists (select from claims where claim = p_claim))",
-            ),
-        ]),
+    fault("StaleAfterReclaim", "lease::late_and_reclaimed_is_stale", &[("settle_done", " and t.claim = i.claim", "")]),
     fault("ReleaseCounts", "settle::release_counts_nothing_and_keeps_its_place", &[("conclude", "p_tag in (2, 3) then 1", "p_tag in (2, 3, 6) then 1")]),
     fault("PriorityReversed", "pump::lowest_priority_number_first", &[("pick", "order by t.priority,", "order by t.priority desc,")]),
     fault("PhantomsHidden", "beat::what_was_not_listed_is_a_phantom", &[("beat", "c.n > 0 and c.claim <> all(p_held)", "false")]),
@@ -183,7 +172,7 @@ pub const PORTED: &[Mutant] = &[
             "v_moved := v_row.live & skep.fit(p_members, length(v_row.live));",
             "v_moved := v_row.live;",
         )]),
-    fault("ConflictIgnoredInFollowUps", "followup::a_conflict_refuses_the_ending", &[("bear", "where a.outcome in ('rejected', 'conflict')", "where a.outcome = 'rejected'")]),
+    fault("ConflictIgnoredInFollowUps", "followup::a_conflict_refuses_the_ending", &[("bear", "where a.outcome in ('rejected', 'conflict')", "where a.rejection ->> 'reason' <> 'invalid'")]),
     fault("BeatsFromOne", "lease::who_comes_back_begins_anew", &[(
             "beat",
             "nextval('beats')",
