@@ -1,0 +1,171 @@
+//! Faults that only a server with many clients can have, or that only these functions have.
+
+use super::{Mutant, fault};
+
+pub const OWN: &[Mutant] = &[
+    fault(
+        "TiesIgnored",
+        "followup::a_postback_follows_every_terminal_ending",
+        &[("settle_done", "not t.ties", "true")],
+    ),
+    fault(
+        "RefusedButDone",
+        "followup::no_room_refuses_the_ending",
+        &[("settle_each", "raise exception using errcode = 'SK999';", "null;")],
+    ),
+    fault(
+        "ReplacedByNobody",
+        "unique::replace_cancels_who_waits",
+        &[("place_instead", "raise exception using errcode = 'SK999';", "null;")],
+    ),
+    fault(
+        "OneCellOnly",
+        "capacity::a_queue_never_holds_more",
+        &[("take_cells", "if found or skep.take_several(p_scope, p_n) then", "if found then")],
+    ),
+    fault(
+        "OtherPostbacks",
+        "followup::a_postback_follows_every_terminal_ending",
+        &[("postbacks", "4294967295", "4294967294")],
+    ),
+    fault(
+        "MembersFirst",
+        "submit::an_id_of_ones_own_goes_before_a_members",
+        &[("places", "if exists (", "if false and exists (")],
+    ),
+    fault(
+        "GivenBackIsLost",
+        "beat::who_leaves_gives_back",
+        &[("give_back", "set held = false,", "set held = false, losses = losses + 1,")],
+    ),
+    fault(
+        "NeverPromoted",
+        "settle::retry_comes_back_when_it_said",
+        &[("promote", "if v_due is not null then", "if false then")],
+    ),
+    fault(
+        "RoomOfTheQueueOnly",
+        "capacity::a_type_never_holds_more",
+        &[(
+            "take_bounds",
+            "if p_lane_capacity is not null and not skep.take_cells(-p_lane, p_n, p_lane_capacity) then",
+            "if false then",
+        )],
+    ),
+    fault(
+        "RoomKeptAtRefusal",
+        "capacity::the_queue_is_asked_before_the_type",
+        &[(
+            "take_bounds",
+            "if p_queue_capacity is not null then perform skep.give_cells(p_queue, p_n); end if;",
+            "",
+        )],
+    ),
+    fault(
+        "ClaimNotLocked",
+        "one_claim_twice_at_once_claims_once",
+        &[("pump", "perform pg_advisory_xact_lock(uuid_hash_extended(p_claim, 0));", "")],
+    ),
+    fault(
+        "ClaimsWait",
+        "whoever_claims_waits_for_nobody",
+        &[("pick", "for update skip locked", "for update")],
+    ),
+    fault(
+        "NothingBeforeThePlace",
+        "what_lies_before_a_place_is_found",
+        &[("pump", "exit when v_room <= 0;", "exit when v_room <= 0 or v_walk > 2 and v_place is not null;")],
+    ),
+    fault(
+        "PlaceIsSteppedOver",
+        "the_rest_of_a_block_is_at_its_place",
+        &[("pick", ">= (p_priority, p_run, p_seq)", "> (p_priority, p_run, p_seq)")],
+    ),
+    fault("NumberUnchecked", "a_late_beat_is_in_time", &[("rescue", "and d.number = p_number", "")]),
+    fault(
+        "RescuersMeet",
+        "two_rescuers_lose_a_task_once",
+        &[
+            ("rescue", "and d.number = p_number for update skip locked", "and d.number = p_number"),
+            ("rescue", "limit 100 for update skip locked", "limit 100"),
+        ],
+    ),
+    fault(
+        "UnwatchedClaims",
+        "a_claim_of_a_drone_that_nobody_knows_is_watched",
+        &[("maintain", "from claims c where c.n > 0) o", "from claims c where c.n < 0) o")],
+    ),
+    fault(
+        "ClaimsForgotten",
+        "a_claim_that_is_held_is_remembered",
+        &[("maintain", "where o.n = 0 and", "where")],
+    ),
+    fault(
+        "SubmitsWait",
+        "whoever_submits_waits_for_nobody",
+        &[("take_cells", "for update skip locked", "for update")],
+    ),
+    fault(
+        "DebtIgnored",
+        "a_debt_is_taken_from_by_one",
+        &[("take_cells", "if v_least < 0 then", "if false then")],
+    ),
+    fault(
+        "BoundNotHeld",
+        "a_bound_counts_what_is_under_way",
+        &[("hold", "perform pg_advisory_xact_lock_shared(1936418160, p_queue);", "")],
+    ),
+    fault(
+        "BoundNotStill",
+        "a_bound_counts_what_is_under_way",
+        &[("set_capacity", "perform skep.still(v_queue);", "")],
+    ),
+    fault(
+        "EndsWait",
+        "what_ends_waits_for_nobody",
+        &[("give_cells", "for update skip locked", "for update")],
+    ),
+    fault(
+        "EntersUncounted",
+        "what_enters_after_a_crash_is_counted",
+        &[("take_bounds", "perform skep.stand(array[p_lane]);", "")],
+    ),
+    fault(
+        "EndsUncounted",
+        "what_ends_after_a_crash_is_counted",
+        &[(
+            "settle_done",
+            "perform skep.stand(array(select l.id from lanes l where l.queue = any(v_queues)));",
+            "null;",
+        )],
+    ),
+    fault(
+        "EndedIsNew",
+        "blocks_of_one_that_have_ended_exist",
+        &[("store", "if not exists (select from finished f where f.block = p_id)", "if true")],
+    ),
+    fault(
+        "EndedAreNew",
+        "blocks_of_one_that_have_ended_exist",
+        &[("store_all", "and not exists (select from finished f where f.block = any (p_ids))", "")],
+    ),
+    fault(
+        "BodyLeftBehind",
+        "a_body_goes_with_the_last_of_two_at_once",
+        &[("forget", "order by b.block for update", "order by b.block")],
+    ),
+    fault(
+        "SettledInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[(
+            "settle",
+            "  -- It commits as the server is set to",
+            "  perform set_config('synchronous_commit', 'off', true); --",
+        )],
+    ),
+    fault(
+        "SubmittedInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("submit_blocks", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
+    ),
+];
