@@ -212,18 +212,13 @@ impl Drone {
     }
 
     fn sources(&self, local: &Local, drone: Incarnation, fatal: &Fatal) -> Vec<Source> {
-        let source =
-            |(index, ((label, name, _), queue)): (usize, (&(String, QueueName, Arc<dyn Backend>), _))| {
-                Source {
-                    index,
-                    label: label.clone(),
-                    name: name.clone(),
-                    queue: Arc::<Observed<dyn Backend>>::clone(queue) as Arc<dyn skep_queue::Queue>,
-                    drone,
-                    link: Arc::new(Link::new(local.clone(), Arc::clone(&self.random), fatal.clone())),
-                }
-            };
-        self.queues.iter().zip(&self.observed).enumerate().map(source).collect()
+        let mut sources = Vec::with_capacity(self.queues.len());
+        for (index, ((label, name, _), queue)) in self.queues.iter().zip(&self.observed).enumerate() {
+            let queue: Arc<Observed<dyn Backend>> = Arc::clone(queue);
+            let link = Arc::new(Link::new(local.clone(), Arc::clone(&self.random), fatal.clone()));
+            sources.push(Source { index, label: label.clone(), name: name.clone(), queue, drone, link });
+        }
+        sources
     }
 
     /// Decides on what the former incarnation was running when it died.

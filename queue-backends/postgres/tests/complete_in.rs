@@ -1,4 +1,5 @@
 //! A handler that completes its task in its own transaction: what it wrote there is there exactly once.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod fixture;
 
