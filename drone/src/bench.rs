@@ -170,8 +170,8 @@ impl Figure {
 impl Workload {
     /// Whether it says itself what it cost, or costs nothing there.
     fn is_its_own_measure(self) -> bool {
-        use Workload::{Alone, Backlog, Capacity, Fsync, Pgbench, Snapshot};
-        matches!(self, Fsync | Alone | Pgbench | Backlog | Snapshot | Capacity)
+        use Workload::{Alone, Backlog, Capacity, Fsync, Latency, Pgbench, Snapshot};
+        matches!(self, Fsync | Alone | Latency | Pgbench | Backlog | Snapshot | Capacity)
     }
 
     /// Whether it is about a server, and left out where there is none unless it is named.

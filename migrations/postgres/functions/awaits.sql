@@ -16,6 +16,7 @@ begin
   end if;
   -- Of any type: whoever looks promotes them all.
   select t.run_at into v_due from tasks t where t.later order by t.run_at limit 1;
-  return greatest(0, skep.micros(v_due) - skep.micros(skep.now()));
+  -- greatest() passes over nulls: nothing in sight must not become now.
+  return case when v_due is not null then greatest(0, skep.micros(v_due) - skep.micros(skep.now())) end;
 end
 $$;

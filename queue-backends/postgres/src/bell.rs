@@ -48,7 +48,8 @@ pub(crate) struct Bell {
     pace: Mutex<Pace>,
     /// Queues that were pumped here: what waits in others is nobody's in this process.
     pumped: Mutex<Vec<QueueName>>,
-    rings: TaskTracker,
+    /// Rings that wait for their time, and looks that nobody may wait for any more.
+    tasks: TaskTracker,
 }
 
 /// Whether a submit's answer means that there is something new.
@@ -75,7 +76,7 @@ impl PgQueue {
             Ring::WithAnother => {}
             Ring::After(rest) => {
                 let (store, gate) = (Arc::clone(&self.store), Arc::clone(&self.bell.gate));
-                self.bell.rings.spawn(async move {
+                self.bell.tasks.spawn(async move {
                     tokio::time::sleep(rest).await;
                     // Before the ring: whoever commits from here on asks for another.
                     lock(&gate).opens(store.clock.elapsed());
@@ -128,7 +129,11 @@ impl PgQueue {
         let mut arguments = PgArguments::default();
         arguments.add(queues).map_err(Error::unsendable)?;
         arguments.add(types).map_err(Error::unsendable)?;
-        let rows = self.store.call(AWAITS, arguments).await?;
+        // Whoever waits may stop at any time. The call does not: its connection would be closed with it, and a
+        // new one knows no plans.
+        let store = Arc::clone(&self.store);
+        let looked = self.bell.tasks.spawn(async move { store.call(AWAITS, arguments).await }).await;
+        let rows = looked.map_err(|error| Error::Unreachable(error.to_string()))??;
         let due: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
         Ok(due.map(|micros| Duration::from_micros(micros.max(0).cast_unsigned())))
     }
