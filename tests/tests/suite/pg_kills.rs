@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
-use skep_queue::{Clock, TaskId, admin::State, clock::SystemClock};
+use skep_queue::{Cause, Clock, TaskId, admin::State, clock::SystemClock};
 use skep_tests::{
+    check::Record,
     journal::{self, Entry},
     plan::{Job, Plan},
     work::TYPES,
@@ -131,18 +132,21 @@ async fn three_drones_on_a_server_are_killed_and_lose_nothing() {
     eprintln!("pg_kills: resumed after {resumed:?}, rescued after {rescued:?}");
     assert_eq!(verdict.states.get(&State::Completed), Some(&tasks));
     assert!(!resumed.is_empty(), "somebody came back to what it held");
-    let mut cut: HashMap<u32, HashSet<TaskId>> = HashMap::new();
+    let lost = |record: &&Record| record.events.iter().any(|(cause, _)| *cause == Cause::Lost);
+    let lost: HashSet<TaskId> = history.tasks.iter().filter(lost).map(|record| record.id).collect();
+    let (mut cut, mut starved): (HashMap<u32, HashSet<TaskId>>, usize) = Default::default();
     for runs in history.runs().into_values() {
         let (_, before) = runs.split_last().unwrap();
         for (run, ended) in before {
-            assert!(
-                history.killed.contains_key(&run.pid),
-                "run again, and its drone had not been killed: {run:?}"
-            );
+            // On a machine that is starved of time a drone may live, and miss its lease of two seconds.
+            let killed = history.killed.contains_key(&run.pid);
+            starved += usize::from(!killed);
+            assert!(killed || lost.contains(&run.task), "run again, and its drone had its lease: {run:?}");
             if ended.is_none() {
                 cut.entry(run.pid).or_default().insert(run.task);
             }
         }
     }
+    eprintln!("pg_kills: run again since a drone that lived had missed its lease: {starved}");
     assert!(cut.values().all(|cut| cut.len() <= hands), "more was cut short than there are hands: {cut:?}");
 }
