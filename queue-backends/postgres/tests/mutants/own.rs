@@ -1,4 +1,8 @@
 //! Faults that only a server with many clients can have, or that only these functions have.
+//!
+//! Some guards are there twice, so that nothing shows when one is gone: `not held` in the update of a claim,
+//! whose rows are locked and were looked at; `stand()` in `stop` and `act_on_ended`, which `leave_part` and
+//! `take_room` call again.
 
 use super::{Mutant, fault};
 
