@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
 
 use skep_postgres::operate;
 use skep_queue::{
-    Backend, Clock,
+    Backend, Clock, Meter,
     clock::{SystemClock, SystemRandom},
     health::Finding,
 };
@@ -75,6 +75,19 @@ impl Backends {
         } else {
             Ok(())
         }
+    }
+
+    /// What reads the server's counters, where there is a server that has some.
+    ///
+    /// # Errors
+    /// In words: a wrong URL.
+    pub fn meter(&self, url: &str) -> Result<Option<Arc<dyn Meter>>, String> {
+        if !is_postgres(url) {
+            return Ok(None);
+        }
+        let config = skep_postgres::Config::new(url);
+        let meter = skep_postgres::PgMeter::new(&config, Arc::new(SystemClock), Arc::new(SystemRandom));
+        meter.map(|meter| Some(Arc::new(meter) as _)).map_err(|error| error.to_string())
     }
 
     fn opener(&self, url: &str) -> Result<&Opener, String> {

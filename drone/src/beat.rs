@@ -146,8 +146,10 @@ impl BeatStep {
             self.local.looks().room.notify_waiters();
         }
         if !orders.lost.is_empty() {
-            let dropped = self.local.lose(&orders.lost);
-            tracing::warn!(claims = orders.lost.len(), dropped, "claims were lost to another drone");
+            let tasks = self.local.lose(&orders.lost);
+            if tasks > 0 {
+                tracing::warn!(claims = orders.lost.len(), tasks, "claims were lost to another drone");
+            }
         }
         self.local.cancel(&orders.cancel);
         for claim in orders.phantoms {

@@ -4,12 +4,16 @@
 mod latency;
 mod list;
 mod load;
+mod server;
+mod turns;
 mod watched;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use skep_queue::{Backend, Clock, Error, QueueName, Random, TaskType, admin::Setting};
+use skep_queue::{Backend, Clock, Error, Meter, QueueName, Random, TaskType, admin::Setting, meter::Reading};
+
+use crate::backend::Opening;
 
 pub use load::Load;
 
@@ -32,6 +36,14 @@ pub enum Workload {
     Alone,
     /// From submit to start, one at a time, on an idle drone.
     Latency,
+    /// `pgbench -N` on the same server: the yardstick of a queue on PostgreSQL.
+    Pgbench,
+    /// Claiming and settling at a backlog of a million against one of ten thousand.
+    Backlog,
+    /// What a claim costs the server under a snapshot that is 100,000 tasks old, against a fresh queue.
+    Snapshot,
+    /// Submitting and draining within a capacity, against without.
+    Capacity,
 }
 
 /// How it is measured.
@@ -66,10 +78,15 @@ pub struct Figure {
     pub more: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What opens the backend; with nothing connected yet, where there is something to connect.
+pub type Open = Box<dyn Fn() -> Opening + Send + Sync>;
+
 /// A backend under measurement.
 pub struct Bench {
     pub(crate) label: String,
     pub(crate) backend: Arc<dyn Backend>,
+    open: Open,
+    meter: Option<Arc<dyn Meter>>,
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -77,24 +94,39 @@ pub struct Bench {
 
 impl Bench {
     /// A bench on a backend; it uses a queue named `bench` there.
-    #[must_use]
-    pub fn new(
+    ///
+    /// # Errors
+    /// When the backend does not open; in words.
+    pub async fn new(
         label: String,
-        backend: Arc<dyn Backend>,
+        open: Open,
+        meter: Option<Arc<dyn Meter>>,
         config: Config,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> Self {
-        Self { label, backend, config, clock, random }
+    ) -> Result<Self, String> {
+        let backend = open().await?;
+        Ok(Self { label, backend, open, meter, config, clock, random })
     }
 
     /// Measures.
     ///
     /// # Errors
     /// When the backend fails, or a task was lost or ran twice.
-    pub async fn run(&self, workload: Workload) -> Result<Figure, Error> {
+    pub async fn run(&mut self, workload: Workload) -> Result<Figure, Error> {
         self.backend.set(queue(), None, Setting::Retention(self.config.retention)).await?;
         self.backend.set(queue(), None, Setting::Capacity(None)).await?;
+        let before = self.read().await?;
+        let figure = self.measure(workload).await?;
+        let spent = self.read().await?.zip(before).map(|(now, before)| now.since(before));
+        self.empty().await?;
+        Ok(match spent {
+            Some(spent) if !workload.is_its_own_measure() => figure.spent(spent),
+            _ => figure,
+        })
+    }
+
+    async fn measure(&self, workload: Workload) -> Result<Figure, Error> {
         match workload {
             Workload::Fsync => self.fsync(),
             Workload::Submit => self.submit_single().await,
@@ -104,7 +136,18 @@ impl Bench {
             Workload::Alone => self.alone().await,
             Workload::Latency => self.latency().await,
             Workload::Idle => self.idle().await,
+            Workload::Pgbench => self.pgbench().await,
+            Workload::Backlog => self.backlog().await,
+            Workload::Snapshot => self.snapshot().await,
+            Workload::Capacity => self.capacity().await,
         }
+    }
+
+    /// Reads the meter, if there is one: with the queue's connections closed, so that nothing is missing.
+    async fn read(&mut self) -> Result<Option<Reading>, Error> {
+        let Some(meter) = self.meter.clone() else { return Ok(None) };
+        self.backend = (self.open)().await.map_err(refused)?;
+        meter.read().await.map(Some)
     }
 
     pub(crate) fn figure(&self, workload: &str, tasks: usize, time: Duration) -> Figure {
@@ -121,6 +164,20 @@ impl Figure {
     pub fn with(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
         self.more.insert(key.to_owned(), value.into());
         self
+    }
+}
+
+impl Workload {
+    /// Whether it says itself what it cost, or costs nothing there.
+    fn is_its_own_measure(self) -> bool {
+        use Workload::{Alone, Backlog, Capacity, Fsync, Pgbench, Snapshot};
+        matches!(self, Fsync | Alone | Pgbench | Backlog | Snapshot | Capacity)
+    }
+
+    /// Whether it is about a server, and left out where there is none unless it is named.
+    #[must_use]
+    pub fn is_of_servers(self) -> bool {
+        matches!(self, Self::Pgbench | Self::Backlog | Self::Snapshot | Self::Capacity)
     }
 }
 

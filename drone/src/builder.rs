@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use skep_queue::{
-    Backend, Clock, Incarnation, QueueName, Random, TaskType,
+    Backend, Clock, Incarnation, Observed, QueueName, Random, TaskType,
     clock::{SystemClock, SystemRandom},
 };
 use tokio_util::task::TaskTracker;
@@ -220,6 +220,7 @@ impl Builder {
         }
         Ok(Drone {
             name,
+            observed: self.queues.iter().map(|(_, _, queue)| observed(queue, &self.clock)).collect(),
             queues: self.queues,
             spools: self.spools,
             local: self.local,
@@ -231,4 +232,8 @@ impl Builder {
             random: self.random,
         })
     }
+}
+
+fn observed(queue: &Arc<dyn Backend>, clock: &Arc<dyn Clock>) -> Arc<Observed<dyn Backend>> {
+    Arc::new(Observed::new(Arc::clone(queue), Arc::clone(clock)))
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use skep_queue::{Backend, Clock, DroneFacts, Incarnation, QueueName, Random, TaskType};
+use skep_queue::{
+    Backend, Clock, DroneFacts, Incarnation, Observed, QueueName, Random, TaskType, observed::Counts,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +31,8 @@ use crate::{
 pub struct Drone {
     pub(crate) name: String,
     pub(crate) queues: Vec<(String, QueueName, Arc<dyn Backend>)>,
+    /// The same backends, as the steps see them.
+    pub(crate) observed: Vec<Arc<Observed<dyn Backend>>>,
     pub(crate) spools: Vec<(String, Spool, Key)>,
     pub(crate) local: local::Config,
     pub(crate) workers: Vec<(Arc<dyn Worker>, Vec<TaskType>)>,
@@ -130,6 +134,13 @@ impl Drone {
         Builder::default()
     }
 
+    /// What each queue is asked, counted: by the queue's label.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(String, Arc<Counts>)> {
+        let labels = self.queues.iter().map(|(label, ..)| label.clone());
+        labels.zip(self.observed.iter().map(|queue| queue.counts())).collect()
+    }
+
     /// Runs until `stopper` says so, or an order to drain comes, or nothing is left (`until_empty`).
     ///
     /// # Errors
@@ -202,15 +213,17 @@ impl Drone {
 
     fn sources(&self, local: &Local, drone: Incarnation, fatal: &Fatal) -> Vec<Source> {
         let source =
-            |(index, (label, name, backend)): (usize, &(String, QueueName, Arc<dyn Backend>))| Source {
-                index,
-                label: label.clone(),
-                name: name.clone(),
-                queue: Arc::clone(backend) as Arc<dyn skep_queue::Queue>,
-                drone,
-                link: Arc::new(Link::new(local.clone(), Arc::clone(&self.random), fatal.clone())),
+            |(index, ((label, name, _), queue)): (usize, (&(String, QueueName, Arc<dyn Backend>), _))| {
+                Source {
+                    index,
+                    label: label.clone(),
+                    name: name.clone(),
+                    queue: Arc::<Observed<dyn Backend>>::clone(queue) as Arc<dyn skep_queue::Queue>,
+                    drone,
+                    link: Arc::new(Link::new(local.clone(), Arc::clone(&self.random), fatal.clone())),
+                }
             };
-        self.queues.iter().enumerate().map(source).collect()
+        self.queues.iter().zip(&self.observed).enumerate().map(source).collect()
     }
 
     /// Decides on what the former incarnation was running when it died.

@@ -271,7 +271,7 @@ impl Local {
         }
     }
 
-    /// Gives up claims that are another drone's now; says how many rows they had here.
+    /// Gives up claims that are another drone's now; says how many tasks were not yet done here.
     pub(crate) fn lose(&self, claims: &[skep_queue::ClaimId]) -> usize {
         let lost = self.state().lose(claims, &self.inner.specs);
         self.inner.looks.unwritten.notify_one();

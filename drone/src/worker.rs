@@ -23,7 +23,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use skep_queue::{Block, Cause, Content, Failure, QueueName, TaskId, TaskType, Timestamp};
+use skep_queue::{Block, Cause, ClaimId, Content, Failure, QueueName, TaskId, TaskType, Timestamp};
 use tokio::sync::Notify;
 
 /// Runs tasks of some types.
@@ -85,6 +85,8 @@ pub struct Slot {
     pub(crate) held: u64,
     /// Its place in that row.
     pub(crate) place: u8,
+    /// The claim it was handed out under.
+    pub(crate) claim: Option<ClaimId>,
     /// See [`skep_queue::Claimed::suspect`].
     pub(crate) suspect: u8,
     /// Which link of its chain this is, from 0.

@@ -129,5 +129,5 @@ fn a_drone_starts_without_its_server() {
     let drone = place.drone("log", &[]);
     place.wait_for("a word on it", || place.read("log").contains("the queue cannot be reached"));
     drone.drain();
-    assert_eq!(place.read("log").matches("the queue cannot be reached").count(), 1, "{}", place.read("log"));
+    assert_eq!(place.read("log").matches("going on with what is held").count(), 1, "{}", place.read("log"));
 }

@@ -160,3 +160,21 @@ fn a_word_for_a_time_counts_in_the_local_zone() {
         assert_eq!(at("Asia/Tokyo").as_deref(), Some("2031-05-05T22:08:00Z"));
     }
 }
+
+#[test]
+fn the_doctor_looks_at_a_file_and_makes_none() {
+    let place = Place::new();
+    let (_, talk) = ends(place.run(&["doctor"]), 5);
+    assert!(talk.contains("no queue at ./skep.db yet"), "{talk}");
+    ends(place.run(&["submit", "t", "1"]), 0);
+    let (out, _) = ends(place.run(&["doctor"]), 0);
+    for line in ["ok   schema", "ok   durability", "ok   integrity"] {
+        assert!(out.contains(line), "{out}");
+    }
+    std::fs::write(place.0.path().join("other.db"), []).expect("it writes");
+    let (out, _) = ends(place.run(&["--backend", "sqlite:other.db", "doctor", "--json"]), 1);
+    assert!(
+        out.contains(r#"{"verdict":"bad","subject":"schema","words":"it is no queue of skep's"#),
+        "{out}"
+    );
+}

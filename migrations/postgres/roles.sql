@@ -53,6 +53,7 @@ begin
       -- to pump and settle
       ('pump', 'skep_drone'),
       ('settle', 'skep_drone'),
+      ('complete_in', 'skep_drone'),
       ('beat', 'skep_drone'),
       ('rescue', 'skep_drone'),
       ('maintain', 'skep_drone'),

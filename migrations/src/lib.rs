@@ -134,6 +134,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/store_all.sql"),
     include_str!("../postgres/functions/place_each.sql"),
     include_str!("../postgres/functions/let_in.sql"),
+    include_str!("../postgres/functions/complete_in.sql"),
     include_str!("../postgres/functions/submit_blocks.sql"),
     include_str!("../postgres/functions/bear.sql"),
     include_str!("../postgres/functions/new_id.sql"),

@@ -8,7 +8,7 @@ use std::{
 use skep_drone::backend::Backends;
 use skep_queue::Backend;
 
-/// Opens the queue of a URL: `sqlite:PATH`, or `postgres://..`, which must answer.
+/// Opens the queue of a URL: `sqlite:PATH`, or `postgres://..`, which may be down.
 ///
 /// # Errors
 /// In words.

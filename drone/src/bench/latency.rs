@@ -45,13 +45,17 @@ impl Bench {
             }
             Ok(())
         };
+        let before = self.yardstick(1).await?;
         self.beside_a_drone(note, measure).await?;
         let figure = self.figure("latency", SAMPLES, self.clock.elapsed() - begun);
         let figure = figure.with("p50_ms", part(&mut samples, 0.5)).with("p99_ms", part(&mut samples, 0.99));
         let (p50, sync) = (part(&mut samples, 0.5), part(&mut syncs, 0.5));
         let figure =
             figure.with("max_ms", part(&mut samples, 1.0)).with("durable_p50_ms", part(&mut acks, 0.5));
-        Ok(figure.with("fsync_p50_ms", sync).with("p50_in_fsyncs", p50 / sync.max(1e-6)))
+        let figure = figure.with("fsync_p50_ms", sync).with("p50_in_fsyncs", p50 / sync.max(1e-6));
+        let Some((before, after)) = before.zip(self.yardstick(1).await?) else { return Ok(figure) };
+        let mean = (before.latency_ms + after.latency_ms) / 2.0;
+        Ok(figure.with("pgbench_c1_ms", mean).with("bar_ms", 1.5 * mean + 2.0))
     }
 
     pub(super) async fn idle(&self) -> Result<Figure, Error> {

@@ -10,15 +10,17 @@ use std::{
 };
 
 use serde::Deserialize;
-use skep_queue::{Block, BlockId, Error, Submission, Submitted, admin::Act, block};
+use skep_queue::{Backend, Block, BlockId, Error, Submission, Submitted, block};
 
 use super::{Bench, Figure, latency::cpu_time, list::List, queue, refused, task_type, watched::Watched};
-use crate::{Context, Drone, HandlerError, Life, Settings, Stopper};
+use crate::{Context, Drone, HandlerError, Life, Settings, Stopper, backend::Opening};
 
 /// Tasks in one bulk call.
 const CALL: usize = 8192;
 /// Most tasks of a workload that goes one by one, where each waits for the disk.
 const SINGLES: usize = 2000;
+
+const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 
 /// What a no-op task carries: its number, and padding.
 #[derive(Debug, Deserialize)]
@@ -28,11 +30,19 @@ pub struct Load {
 }
 
 impl Load {
-    /// A payload of `bytes` bytes.
+    /// A payload of `bytes` bytes, of which no two are so alike that a store could press them together.
     #[must_use]
     pub fn payload(n: usize, bytes: usize) -> String {
         let head = format!("{{\"n\":{n},\"pad\":\"");
-        format!("{head}{}\"}}", "x".repeat(bytes.saturating_sub(head.len() + 2)))
+        let mut state = (n as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let letter = |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            char::from(LETTERS[(state >> 40) as usize % LETTERS.len()])
+        };
+        let pad: String = (0..bytes.saturating_sub(head.len() + 2)).map(letter).collect();
+        format!("{head}{pad}\"}}")
     }
 }
 
@@ -52,18 +62,16 @@ impl Bench {
         let tasks = self.config.tasks.min(SINGLES);
         let blocks = self.blocks(tasks, true);
         let begun = self.clock.elapsed();
-        for block in blocks.clone() {
+        for block in blocks {
             self.submit(vec![block]).await?;
         }
         let time = self.clock.elapsed() - begun;
-        self.clean(&blocks).await?;
         Ok(self.figure("submit", tasks, time).with("durable", "each task before the next"))
     }
 
     pub(super) async fn submit_many(&self) -> Result<Figure, Error> {
         let blocks = self.blocks(self.config.tasks, false);
         let time = self.submit_calls(&blocks).await?;
-        self.clean(&blocks).await?;
         Ok(self
             .figure("submit-many", self.config.tasks, time)
             .with("call", CALL)
@@ -74,7 +82,10 @@ impl Bench {
     pub(super) async fn alone(&self) -> Result<Figure, Error> {
         let (label, config) = ("list".to_owned(), self.config.clone());
         let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
-        Self::new(label, Arc::new(List::default()), config, clock, random).drain("alone", true).await
+        let list: Arc<dyn Backend> = Arc::new(List::default());
+        let open = move || -> Opening { Box::pin(std::future::ready(Ok(Arc::clone(&list)))) };
+        let alone = Self::new(label, Box::new(open), None, config, clock, random).await.map_err(refused)?;
+        alone.drain("alone", true).await
     }
 
     pub(super) async fn drain(&self, name: &str, single: bool) -> Result<Figure, Error> {
@@ -131,7 +142,7 @@ impl Bench {
         block::pack(&like, &payloads, id)
     }
 
-    async fn submit_calls(&self, blocks: &[Block]) -> Result<Duration, Error> {
+    pub(super) async fn submit_calls(&self, blocks: &[Block]) -> Result<Duration, Error> {
         let mut calls: Vec<Vec<Block>> = vec![Vec::new()];
         let mut tasks = 0;
         for block in blocks {
@@ -155,14 +166,5 @@ impl Bench {
             Some(other) => Err(refused(format!("the queue did not accept: {other:?}"))),
             None => Ok(()),
         }
-    }
-
-    async fn clean(&self, blocks: &[Block]) -> Result<(), Error> {
-        let ids = blocks.iter().flat_map(|block| block.mask().iter().map(|ordinal| block.id.task(ordinal)));
-        let ids: Vec<_> = ids.collect();
-        for some in ids.chunks(4096) {
-            self.backend.act(Act::Cancel, some.to_vec()).await?;
-        }
-        Ok(())
     }
 }

@@ -8,10 +8,16 @@ use std::{
 };
 
 use clap::ValueEnum;
-use skep_queue::clock::{SystemClock, SystemRandom};
+use skep_queue::{
+    Meter,
+    clock::{SystemClock, SystemRandom},
+};
 
 use super::{Exit, Failed, World};
-use crate::bench::{Bench, Config, Figure, Workload};
+use crate::{
+    backend::Opening,
+    bench::{Bench, Config, Figure, Workload},
+};
 
 /// Measures a backend on this machine.
 ///
@@ -47,10 +53,19 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         retention: args.retention,
         folder: scratch.path().to_owned(),
     };
+    let named = world.common.backend.clone();
+    let meter =
+        named.as_deref().map(|url| world.backends.meter(url)).transpose().map_err(unusable)?.flatten();
+    let fits = |workload: &&Workload| {
+        if args.workloads.is_empty() { meter.is_some() || !workload.is_of_servers() } else { true }
+    };
     let workloads = if args.workloads.is_empty() { Workload::value_variants() } else { &args.workloads[..] };
     for _ in 0..args.rounds.max(1) {
-        for (n, workload) in workloads.iter().enumerate() {
-            let bench = open(world, &config, n).await?;
+        for (n, workload) in workloads.iter().filter(fits).enumerate() {
+            // A queue of its own for each workload, unless the user named one.
+            let own: PathBuf = config.folder.join(format!("queue-{n}.db"));
+            let url = named.clone().unwrap_or_else(|| format!("sqlite:{}", own.display()));
+            let mut bench = open(world, &config, url, meter.clone()).await?;
             let figure = bench.run(*workload).await?;
             print(world, &figure).map_err(failed)?;
         }
@@ -58,15 +73,26 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     Ok(Exit::Ok)
 }
 
-/// A queue of its own for each workload, unless the user named one.
-async fn open(world: &World, config: &Config, n: usize) -> Result<Bench, Failed> {
-    let own: PathBuf = config.folder.join(format!("queue-{n}.db"));
-    let url = world.common.backend.clone().unwrap_or_else(|| format!("sqlite:{}", own.display()));
-    let backend = world.backends.open(&url).await;
-    let backend =
-        backend.map_err(|why| Failed::new(Exit::Unreachable, crate::config::Url::new(&url).redact(&why)))?;
+fn unusable(why: String) -> Failed {
+    Failed::new(Exit::Unreachable, why)
+}
+
+async fn open(
+    world: &World,
+    config: &Config,
+    url: String,
+    meter: Option<Arc<dyn Meter>>,
+) -> Result<Bench, Failed> {
     let label = url.split(':').next().unwrap_or_default().to_owned();
-    Ok(Bench::new(label, backend, config.clone(), Arc::new(SystemClock), Arc::new(SystemRandom)))
+    let (backends, config) = (world.backends.clone(), config.clone());
+    let redacted = crate::config::Url::new(&url);
+    let open = move || -> Opening {
+        let (backends, url) = (backends.clone(), url.clone());
+        Box::pin(async move { backends.open(&url).await })
+    };
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let bench = Bench::new(label, Box::new(open), meter, config, clock, random).await;
+    bench.map_err(|why| unusable(redacted.redact(&why)))
 }
 
 fn print(world: &World, figure: &Figure) -> io::Result<()> {

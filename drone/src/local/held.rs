@@ -159,6 +159,7 @@ impl Held {
             slot: Slot {
                 held: self.key,
                 place,
+                claim: Some(claimed.claim),
                 suspect: claimed.suspect,
                 link: self.chain.link,
                 carry: self.chain.carry.clone(),

@@ -149,15 +149,18 @@ impl State {
         !old.is_empty()
     }
 
-    /// Claims that are another drone's now: what waits is dropped, what runs goes on or is stopped.
+    /// Claims that are another drone's now: what waits is dropped, what runs goes on or is stopped. Answers how
+    /// many tasks that was: none, when all that was left of a claim had just been told.
     pub(crate) fn lose(&mut self, claims: &[ClaimId], specs: &Specs) -> usize {
         let lost = |held: &&Held| claims.contains(&held.like().claim);
-        let lost: Vec<_> = self.held.values().filter(lost).map(|held| (held.key, held.buffered)).collect();
+        let rows = self.held.values().filter(lost);
+        let tasks = rows.clone().map(|held| held.buffered.len() + held.running.len()).sum();
+        let lost: Vec<_> = rows.map(|held| (held.key, held.buffered)).collect();
         self.stop_leaseless(specs, |key| lost.iter().any(|(lost, _)| *lost == key));
         for (key, members) in &lost {
             self.give_up(*key, *members, None);
         }
-        lost.len()
+        tasks
     }
 
     /// Asks those runs to stop whose type says so.

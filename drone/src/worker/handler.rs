@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use serde::{Serialize, de::DeserializeOwned};
-use skep_queue::{Cause, Failure, TaskType};
+use skep_queue::{Cause, Failure, Holder, Receipt, TaskType};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -223,6 +223,23 @@ impl Context {
         let mut submit = self.submit.lock().unwrap_or_else(PoisonError::into_inner);
         submit.push(FollowUp { task_type, payload, local });
         Ok(())
+    }
+}
+
+/// For `CompleteIn` of skep-postgres: a handler may end its task in its own transaction, together with what
+/// it did there. What else would follow from the end of the task, the store of that transaction cannot know.
+impl Holder for Context {
+    fn receipt(&self) -> Result<Receipt, String> {
+        let follows = !self.submit.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if follows || self.task.slot.link > 0 || !self.task.slot.carry.is_empty() {
+            return Err(
+                "a task with follow-ups, or in a chain, cannot be completed in a transaction: submit \
+                        them there, by skep.submit"
+                    .into(),
+            );
+        }
+        let claim = self.task.slot.claim.ok_or("this task was not handed out by a queue")?;
+        Ok(Receipt { task: self.task.id, claim })
     }
 }
 

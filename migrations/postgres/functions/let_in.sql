@@ -30,7 +30,8 @@ begin
       end if;
       return query select 'accepted', b.n::int, null::uuid, null::jsonb from unnest(p_counts) b (n);
       return;
-    exception when sqlstate 'SK999' then
+    exception when sqlstate 'SK999' or unique_violation then
+      -- An id that is here already raises, rather than being passed over, which would log 48 bytes a row.
       null;
     end;
   end if;

@@ -11,7 +11,6 @@ declare
   v_largest bigint;
   v_several int;
   v_lane record;
-  v_stored int;
 begin
   select max(octet_length(b.body) - 2 - 4 * b.n), count(*) filter (where b.n > 1)
     into v_largest, v_several
@@ -50,10 +49,7 @@ begin
   end if;
   if v_several > 0 then
     insert into bodies (block, n, body)
-      select b.id, b.n, b.body from unnest(p_ids, p_counts, p_bodies) b (id, n, body) where b.n > 1
-      on conflict (block) do nothing;
-    get diagnostics v_stored = row_count;
-    if v_stored < v_several then return false; end if;
+      select b.id, b.n, b.body from unnest(p_ids, p_counts, p_bodies) b (id, n, body) where b.n > 1;
   end if;
   insert into tasks (seq, run_at, created_at, block, lane, priority, n, low, ties, later, live, options, body)
     select nextval('order_of_submission'), d.run_at, p_now, b.id, b.lane, b.priority, b.n, 0,
@@ -61,12 +57,9 @@ begin
       b.options, case when b.n = 1 then b.body end
     from unnest(p_ids, v_lanes, p_priorities, p_due_kinds, p_due, p_options, p_counts, p_bodies)
       b (id, lane, priority, due_kind, due, options, n, body),
-      lateral (select skep.due_at(b.due_kind, b.due, p_now)) d (run_at)
-    on conflict (block, low) do nothing;
-  get diagnostics v_stored = row_count;
+      lateral (select skep.due_at(b.due_kind, b.due, p_now)) d (run_at);
   -- What ended is looked at after the rows are in: see store().
-  return v_stored = v_blocks
-    and not exists (select from finished f where f.block = any (p_ids))
-    and (v_several = v_stored or not exists (
+  return not exists (select from finished f where f.block = any (p_ids))
+    and (v_several = v_blocks or not exists (
       select from unnest(p_ids, p_counts) b (id, n) join bodies k on k.block = b.id where b.n = 1));
 end $$;

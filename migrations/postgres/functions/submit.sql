@@ -6,7 +6,8 @@ create or replace function skep.submit(
   on_conflict text default 'reject', postback text default null, id uuid default null,
   notify boolean default true) returns uuid
 language plpgsql security definer
-set search_path = pg_catalog, skep, pg_temp set jit = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+set search_path = pg_catalog, skep, pg_temp set jit = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_one record;
 begin

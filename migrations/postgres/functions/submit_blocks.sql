@@ -5,7 +5,8 @@ create or replace function skep.submit_blocks(
   p_flaws text[])
 returns table (outcome text, accepted int, holder uuid, rejection text)
 language plpgsql security definer
-set search_path = pg_catalog, skep, pg_temp set jit = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+set search_path = pg_catalog, skep, pg_temp set jit = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
   return query select a.outcome, a.accepted, a.holder, a.rejection::text

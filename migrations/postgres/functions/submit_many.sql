@@ -5,7 +5,8 @@ create or replace function skep.submit_many(
   run_at timestamptz default null, max_attempts int default null, postback text default null)
 returns setof uuid
 language plpgsql security definer
-set search_path = pg_catalog, skep, pg_temp set jit = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+set search_path = pg_catalog, skep, pg_temp set jit = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_now timestamptz := skep.now();
   v_flaw text := coalesce(skep.odd_option(priority, max_attempts, 'reject', postback),

@@ -5,7 +5,8 @@
 -- commit.
 create or replace function skep.submit_row() returns trigger
 language plpgsql security definer
-set search_path = pg_catalog, skep, pg_temp set jit = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+set search_path = pg_catalog, skep, pg_temp set jit = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_options jsonb := coalesce(tg_argv[1], '{}');
   v_odd text[] := array(select jsonb_object_keys(v_options) except select unnest(array[

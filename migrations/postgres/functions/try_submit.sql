@@ -7,7 +7,8 @@ create or replace function skep.try_submit(
   notify boolean default true,
   out outcome text, out reason text, out depth bigint, out capacity bigint, out retry_after interval)
 language plpgsql security definer
-set search_path = pg_catalog, skep, pg_temp set jit = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+set search_path = pg_catalog, skep, pg_temp set jit = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_one record;
 begin

@@ -10,6 +10,7 @@
 //! | [`queue`] | the contract of a backend: five methods |
 //! | [`admin`] | what an operator may see and do |
 //! | [`observed`] | what any queue is asked, counted |
+//! | [`meter`] | what the server behind a queue spends, for benches |
 //! | [`clock`] | time and randomness, injected everywhere |
 #![forbid(unsafe_code)]
 
@@ -21,11 +22,13 @@ pub mod clock;
 pub mod health;
 pub mod id;
 pub mod mask;
+pub mod meter;
 pub mod name;
 pub mod observed;
 pub mod outcome;
 pub mod payloads;
 pub mod queue;
+pub mod receipt;
 pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -38,11 +41,13 @@ pub use claim::{Claimed, Demand, Pump};
 pub use clock::{Clock, Random, Timestamp};
 pub use id::{BlockId, ClaimId, Incarnation, TaskId};
 pub use mask::Mask;
+pub use meter::Meter;
 pub use name::{NameError, QueueName, TaskType};
 pub use observed::Observed;
 pub use outcome::{Cause, Ending, Failure, Outcome, Settled, Settlement};
 pub use payloads::Payloads;
 pub use queue::{Error, Queue, Result};
+pub use receipt::{Holder, Receipt};
 pub use submit::{Reason, Rejection, Submission, Submitted};
 pub use watch::{Pulse, Watch};
 

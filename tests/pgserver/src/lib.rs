@@ -157,19 +157,12 @@ impl Server {
     /// # Errors
     /// What the server said, when it did not like it.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, String> {
-        let mut psql = self.psql(database);
-        let output = psql.args(["-v", "ON_ERROR_STOP=1", "-c", sql]).output();
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
+        let output = psql.stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("psql: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-    }
-
-    /// A `psql` that says rows and nothing else, and reads its commands from stdin unless it is given some.
-    #[must_use]
-    pub fn psql(&self, database: &str) -> Command {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-d", &self.url(database)]).stdin(Stdio::null());
-        psql
     }
 
     /// Kills the postmaster; its children find out by themselves.

@@ -9,6 +9,7 @@ mod drain;
 mod kills;
 mod mains;
 mod outage;
+mod pg_capacity;
 mod pg_crash;
 mod pg_kills;
 mod pg_outage;

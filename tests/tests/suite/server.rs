@@ -1,8 +1,9 @@
 //! A queue on a PostgreSQL server of its own, which may be stopped, killed and started again.
 
 use std::{
+    collections::HashSet,
     fs::File,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use skep_postgres::{Config, operate};
 use skep_queue::TaskId;
 use skep_tests::{
     check::{History, Verdict},
-    journal::{self, Entry},
+    journal::Entry,
     plan::{Pusher, Way},
 };
 use tokio::sync::{Mutex, MutexGuard};
@@ -23,6 +24,8 @@ use super::{
 };
 
 const DATABASE: &str = "postgres";
+/// How the journal's line of a run that begins starts.
+const BEGIN: &[u8] = br#"{"what":"begin""#;
 /// One fleet at a time: several servers, each tormented, would measure each other.
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -30,8 +33,6 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub struct Fleet {
     pub scene: Scene,
     pub server: Server,
-    /// When a server came up that had been stopped without a word.
-    cuts: Vec<u64>,
     pushers: Vec<Child>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -50,7 +51,7 @@ impl Fleet {
         let url = server.url(DATABASE);
         operate::up(&Config::new(&url)).await.unwrap();
         let scene = Scene::at(tempfile::tempdir().unwrap(), url).await;
-        Some(Self { scene, server, cuts: Vec::new(), pushers: Vec::new(), _turn: turn })
+        Some(Self { scene, server, pushers: Vec::new(), _turn: turn })
     }
 
     /// What the server answers to SQL.
@@ -63,9 +64,14 @@ impl Fleet {
         self.sql(sql).unwrap().parse().unwrap()
     }
 
-    /// A `psql` of somebody who knows nothing of skep.
-    pub fn psql(&self) -> std::process::Command {
-        self.server.psql(DATABASE)
+    /// Makes sessions of somebody who knows nothing of skep but its SQL.
+    pub fn psqls(&self) -> impl Fn() -> Command + Send + 'static {
+        let (program, url) = (self.server.programs().join("psql"), self.scene.url.clone());
+        move || {
+            let mut psql = Command::new(&program);
+            psql.args(["-X", "-q", "-A", "-t", "-d", &url]);
+            psql
+        }
     }
 
     /// Submitters that push until they are told to stop, and do not mind an outage.
@@ -92,9 +98,8 @@ impl Fleet {
             pusher.wait().unwrap();
             self.scene.killed(pusher.id());
         }
-        let there: std::collections::HashSet<TaskId> =
-            self.scene.tasks().await.into_iter().map(|view| view.id).collect();
-        let mut told = std::collections::HashSet::new();
+        let there: HashSet<TaskId> = self.scene.tasks().await.into_iter().map(|view| view.id).collect();
+        let mut told = HashSet::new();
         for entry in self.scene.entries() {
             match entry {
                 Entry::Submitted { task } => drop(told.insert(task)),
@@ -105,28 +110,17 @@ impl Fleet {
         self.scene.acknowledged(told);
     }
 
-    /// Starts the server again. What was stopped without a word has forgotten what was not on its disk.
-    pub async fn again(&mut self, forgot: bool) {
-        let mut at = 0;
+    /// Starts the server again.
+    pub async fn again(&mut self) {
         // Of a postmaster that was killed the last child must have found out.
-        until("the server starts again", || {
-            at = journal::now();
-            self.server.again().is_ok()
-        })
-        .await;
-        if forgot {
-            self.cuts.push(at);
-        }
-    }
-
-    /// Notes that the server has forgotten, by itself, what was not on its disk.
-    pub fn forgot(&mut self, at: u64) {
-        self.cuts.push(at);
+        until("the server starts again", || self.server.again().is_ok()).await;
     }
 
     /// Runs begun so far.
     pub fn begun(&self) -> usize {
-        self.scene.entries().iter().filter(|entry| matches!(entry, Entry::Begin(_))).count()
+        // Counted in its bytes: a long journal takes long to understand, and this is asked often.
+        let journal = std::fs::read(self.scene.path("journal")).unwrap_or_default();
+        journal.split(|&byte| byte == b'\n').filter(|line| line.starts_with(BEGIN)).count()
     }
 
     /// Waits until so many more have begun than a moment ago.
@@ -137,29 +131,25 @@ impl Fleet {
 
     /// Checks every promise; prints what was counted. I16: the indexes agree with their tables.
     pub async fn check(&self, test: &str) -> (History, Verdict) {
-        let mut history = self.scene.history().await;
-        history.cuts.clone_from(&self.cuts);
+        let history = self.scene.history().await;
         let verdict = history.check();
-        eprintln!(
-            "{test}: tasks {}, kills {}, crashes {}, {verdict}",
-            history.tasks.len(),
-            history.killed.len(),
-            history.cuts.len()
-        );
+        eprintln!("{test}: tasks {}, kills {}, {verdict}", history.tasks.len(), history.killed.len());
         assert!(verdict.broken.is_empty(), "{test}: {verdict}");
         assert_eq!((verdict.lost, verdict.unexplained), (0, 0));
-        let output = std::process::Command::new(self.server.programs().join("pg_amcheck"))
-            .args(["--install-missing", "--heapallindexed", "-d", &self.scene.url])
-            .output();
-        match output {
+        self.assert_sound();
+        (history, verdict)
+    }
+
+    fn assert_sound(&self) {
+        let mut check = Command::new(self.server.programs().join("pg_amcheck"));
+        let check = check.arg("--host").arg(self.server.folder()).args(["--username", "postgres"]);
+        match check.args(["--install-missing", "--heapallindexed", DATABASE]).output() {
             Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stdout).into_owned()
-                    + &String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "I16: {said}");
+                let said = [output.stdout, output.stderr].concat();
+                assert!(output.status.success(), "I16: {}", String::from_utf8_lossy(&said));
             }
             Err(error) => skip("indexes and tables compared", &format!("pg_amcheck: {error}")),
         }
-        (history, verdict)
     }
 
     /// Waits until all is done and only these drones are known.

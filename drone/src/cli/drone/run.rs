@@ -40,7 +40,12 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         tracing::warn!(%error, "what workers leave behind cannot be reaped");
     }
     let drone = config.build(&world.backends).await.map_err(failed)?;
+    let counts = drone.counts();
     let left = until_stopped(drone, signals).await?;
+    for (queue, counts) in counts {
+        let asked = serde_json::to_string(&counts.snapshot()).unwrap_or_default();
+        tracing::info!(queue, asked, "what the queue was asked");
+    }
     tracing::info!(unreported = left.unreported, interrupted = left.interrupted, "drone stopped");
     report(left, file)
 }

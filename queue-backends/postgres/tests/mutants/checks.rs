@@ -272,8 +272,9 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
 }
 
 async fn what_is_accepted_waits_for_the_disk(_: Bench, url: String) {
-    let mut own = connection_to(&url).await;
+    let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
     for (call, waits) in [
+        (&*claim, "on"),
         ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.ring()", "off"),

@@ -18,7 +18,7 @@ pub const PORTED: &[Mutant] = &[
             "if coalesce(outcome, '') not in ('accepted', 'partly') then",
             "if true then",
         )]),
-    fault("CountOutside", "capacity::concurrent_submits_never_exceed_it", &[(
+    fault("CountOutside", "several::capacity_holds_across_processes", &[(
             "take_cells",
             "  for v_try in 1..40 loop",
             "  v_room := p_capacity - skep.count_tasks(p_scope);

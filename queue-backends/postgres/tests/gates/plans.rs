@@ -1,0 +1,118 @@
+//! How the claim and the settle find their rows, when the server may not look at the values.
+
+use serde_json::Value;
+use sqlx::Row;
+
+use super::rig::{Rig, SERVER, run};
+
+/// Rows of the backlog; `SKEP_GATE_ROWS=1000000` is the long form.
+const ROWS: usize = 100_000;
+const ROOM: usize = 1000;
+
+/// Every statement inside the functions is explained in the server's log.
+const EXPLAIN: &str = "\
+    alter database :db set session_preload_libraries = 'auto_explain'; \
+    alter database :db set auto_explain.log_min_duration = 0; \
+    alter database :db set auto_explain.log_nested_statements = on; \
+    alter database :db set auto_explain.log_format = json; \
+    alter database :db set plan_cache_mode = force_generic_plan";
+
+/// Tasks that wait like the first one, each a block of one.
+const FILL: &str = "\
+    insert into skep.tasks (seq, run_at, created_at, block, lane, priority, n, low, live, body) \
+    select nextval('skep.order_of_submission'), t.run_at, t.created_at, \
+      (lpad(to_hex(i), 12, '0') || '70008000000000000000')::uuid, t.lane, t.priority, 1, 0, t.live, t.body \
+    from generate_series(1, :rows) i, skep.tasks t";
+
+/// What is wrong with a plan: whoever reads all of `tasks`, or sorts or hashes it.
+fn flaws(plan: &Value) -> Vec<String> {
+    let kind = plan["Node Type"].as_str().unwrap_or_default();
+    let mut flaws: Vec<String> = below(plan).flat_map(flaws).collect();
+    if matches!(kind, "Seq Scan" | "Bitmap Heap Scan") && plan["Relation Name"] == "tasks" {
+        flaws.push(format!("{kind} on tasks"));
+    }
+    if ["Sort", "Incremental Sort", "Hash", "Hash Join"].contains(&kind) && reads_tasks(plan) {
+        flaws.push(format!("{kind} over tasks"));
+    }
+    flaws
+}
+
+fn below(plan: &Value) -> impl Iterator<Item = &Value> {
+    plan["Plans"].as_array().into_iter().flatten()
+}
+
+fn reads_tasks(plan: &Value) -> bool {
+    plan["Relation Name"] == "tasks" && plan["Node Type"] != "ModifyTable" || below(plan).any(reads_tasks)
+}
+
+/// The plans in a log, each with its statement.
+fn plans(log: &str) -> Vec<(String, Value)> {
+    let texts = log.split("  plan:\n").skip(1).map(|text| {
+        let lines = text.lines().take_while(|line| line.starts_with('\t'));
+        lines.map(|line| line.trim_start_matches('\t')).collect::<Vec<_>>().join("\n")
+    });
+    let parsed = texts.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
+    parsed
+        .map(|plan| (plan["Query Text"].as_str().unwrap_or_default().to_owned(), plan["Plan"].clone()))
+        .collect()
+}
+
+fn found(log: &str) -> Vec<String> {
+    let of = |(statement, plan): (String, Value)| {
+        flaws(&plan).into_iter().map(move |flaw| format!("{flaw}: {}", statement.trim()))
+    };
+    plans(log).into_iter().flat_map(of).collect()
+}
+
+/// A backlog on a database that explains itself.
+async fn backlog() -> Rig {
+    let mut rig = Rig::new().await;
+    rig.submit(1, true).await;
+    let mut connection = rig.connection().await;
+    let rows = std::env::var("SKEP_GATE_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(ROWS);
+    run(&mut connection, FILL.replace(":rows", &rows.to_string())).await;
+    let name = sqlx::query("select current_database()::text").fetch_one(&mut connection).await.unwrap();
+    let name: String = name.get(0);
+    run(&mut connection, EXPLAIN.replace(":db", &name)).await;
+    rig.reopen();
+    rig
+}
+
+#[tokio::test]
+async fn a_backlog_is_walked_and_never_read_whole() {
+    let mut rig = backlog().await;
+    // Before the server knows anything about the table, and after.
+    for analyzed in [false, true] {
+        if analyzed {
+            run(&mut rig.connection().await, "set auto_explain.log_min_duration = -1; analyze").await;
+            rig.reopen();
+        }
+        let before = SERVER.log().len();
+        let claims = rig.pump(ROOM).await;
+        assert_eq!(claims.len(), ROOM);
+        rig.settle(&claims).await;
+        let log = SERVER.log().split_off(before);
+        let about = |name: &str| plans(&log).iter().filter(|(text, _)| text.contains(name)).count();
+        assert!(about("for update skip locked") > 0 && about("delete from tasks") > 0, "they are explained");
+        assert_eq!(found(&log), [String::new(); 0], "analyzed: {analyzed}");
+    }
+}
+
+/// The claim as most write it: a join with a limit that is not known when it is planned.
+const JOIN: &str = "\
+    create function worse(most int) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$ begin \
+      update skep.tasks t set held = true from (\
+        select block, low from skep.tasks where not later and not held order by priority, run_at, seq limit most \
+        for update skip locked) s \
+      where t.block = s.block and t.low = s.low; end $$";
+
+#[tokio::test]
+async fn a_claim_that_reads_the_whole_backlog_is_seen() {
+    let rig = backlog().await;
+    let mut connection = rig.connection().await;
+    run(&mut connection, format!("{JOIN}; analyze skep.tasks")).await;
+    let before = SERVER.log().len();
+    run(&mut connection, "select worse(1000)").await;
+    let log = SERVER.log().split_off(before);
+    assert!(found(&log).iter().any(|flaw| flaw.starts_with("Seq Scan on tasks")), "{:?}", found(&log));
+}
