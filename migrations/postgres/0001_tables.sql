@@ -46,7 +46,7 @@ create table tasks (
   losses        smallint not null default 0,
   interruptions smallint not null default 0,
   suspect       smallint not null default 0,
-  ties          boolean not null default false,        -- its end does more than remove it: a key, a postback
+  ties          boolean not null default false,        -- its end does more than remove it: a key, a postback, a history
   later         boolean not null default false,        -- scheduled: not yet due
   cancel        boolean not null default false,        -- somebody wants it cancelled: its drone must be told
   held          boolean not null default false,        -- claimed; neither later nor held: available

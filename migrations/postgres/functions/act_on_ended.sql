@@ -39,11 +39,11 @@ begin
   else
     update finished set members = members & ~v_member where tableoid = v_ended.its_table and ctid = v_ended.its_row;
   end if;
+  -- It ends the general way (ties): it has a history, which its counters do not show any more.
   insert into tasks (seq, run_at, created_at, block, lane, priority, n, low, ties, fence, settled, settled_as,
     live, options, body)
   values (v_ended.seq, v_now, v_ended.created_at, p_block, v_ended.lane, v_ended.priority, 1, p_ordinal,
-    coalesce(v_ended.options ?| array['unique_key', 'postback'], false), v_ended.fence, v_ended.settled,
-    v_ended.settled_as, v_member, v_ended.options, v_ended.body);
+    true, v_ended.fence, v_ended.settled, v_ended.settled_as, v_member, v_ended.options, v_ended.body);
   return jsonb_build_object('acted', 'done');
 end
 $$;

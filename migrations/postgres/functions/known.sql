@@ -1,10 +1,11 @@
 -- Whether a block is here already, and what that means for whoever submits it; all null when it is not. A
--- member that is no longer kept was accepted with the others.
+-- member that is no longer kept was accepted with the others; when none is kept, the block is forgotten.
 create or replace function skep.known(
   p_partial boolean, p_id uuid, p_queue text, p_type text, p_n int, p_body bytea,
   out outcome text, out accepted int, out holder uuid, out rejection jsonb)
 language plpgsql as $$
 declare
+  v_now timestamptz := skep.now();
   v_here boolean;
   v_n int;
   v_kept bit varying;
@@ -16,8 +17,14 @@ begin
                       where q.name = p_queue and l.task_type = p_type)
     into v_n, v_kept, v_body, v_here
     from (select t.lane, t.live, t.body from tasks t where t.block = p_id
-          union all select f.lane, f.members, f.body from finished f where f.block = p_id) k (lane, members, body);
-  if v_n is null then return; end if;
+          union all select f.lane, f.members, f.body from finished f
+          where f.block = p_id and f.expires_at > v_now) k (lane, members, body);
+  if v_n is null then
+    -- What has expired lies there until its day is dropped, and would be in the way.
+    delete from finished f where f.block = p_id and f.expires_at <= v_now;
+    if found then perform skep.forget(array[p_id]); end if;
+    return;
+  end if;
   v_body := coalesce(v_body, (select b.body from bodies b where b.block = p_id));
   outcome := 'existing';
   if v_here and v_n = p_n and v_body = p_body then return; end if;

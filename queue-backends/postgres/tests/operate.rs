@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 use fixture::{bare, connection_to, database, fresh, open, run};
 use skep_postgres::{Config, PgQueue, schema};
 use skep_queue::{
-    Admin, Block, Demand, Due, Incarnation, Outcome, Pump, Queue, QueueName, Submission,
-    admin::Setting,
+    Admin, Block, Demand, Due, Incarnation, Outcome, Pump, Queue, QueueName, Submission, Submitted,
+    admin::{Act, Setting},
     clock::{SystemClock, SystemRandom},
     testing::{
         Bench, TestClock,
@@ -117,6 +117,59 @@ async fn days_are_made_ahead_and_dropped() {
                 + (select count(*) from skep.history)";
     assert_eq!(number(&mut own, rest).await, 0);
     assert!(number(&mut own, DAYS).await <= before, "what is over was dropped");
+}
+
+#[tokio::test]
+async fn what_has_expired_is_not_in_the_way() {
+    let (bench, mut own, _) = bench().await;
+    bench.set(Setting::Retention(Duration::from_secs(100))).await;
+    let (drone, blocks) = (bench.drone("d").await, [bench.many("a", 1), bench.many("a", 2)]);
+    bench.submit_all(&blocks, false).await;
+    let tasks = drone.pump("a", 3).await;
+    drone.end(&tasks[0], retry(0)).await;
+    for task in drone.pump("a", 3).await.iter().chain(&tasks[1..]) {
+        drone.complete(task).await;
+    }
+    bench.pass(99);
+    assert_eq!(bench.submit_all(&blocks, false).await, [Submitted::Existing, Submitted::Existing]);
+    bench.pass(2);
+    assert!(number(&mut own, "select count(*) from skep.finished").await > 0, "its day is not over");
+    assert_eq!(bench.submit_all(&blocks, false).await, [Submitted::Accepted, Submitted::Accepted]);
+    assert_eq!(bench.depth().await, 3);
+    assert_eq!(number(&mut own, "select count(*) from skep.history").await, 0, "they begin anew");
+}
+
+#[tokio::test]
+async fn who_was_brought_back_leaves_nothing_behind() {
+    let (bench, mut own, _) = bench().await;
+    let (drone, id) = (bench.drone("d").await, bench.one("a").await);
+    bench.act(Act::Cancel, id).await;
+    bench.act(Act::Retry, id).await;
+    bench.set(Setting::Retention(Duration::ZERO)).await;
+    drone.complete(&drone.take("a").await).await;
+    assert_eq!(number(&mut own, "select count(*) from skep.history").await, 0);
+}
+
+/// A function of the server's that meets another transaction so often.
+fn meets(times: u32, code: &str) -> String {
+    format!(
+        "create sequence public.calls_{times}; create or replace function skep.see_drones() returns jsonb \
+         language plpgsql as $$ begin if nextval('public.calls_{times}') <= {times} then \
+         raise exception using errcode = '{code}'; end if; return '[]'; end $$"
+    )
+}
+
+#[tokio::test]
+async fn what_met_another_transaction_is_tried_again() {
+    let (bench, mut own, _) = bench().await;
+    for (times, code) in [(2, "40P01"), (5, "40001")] {
+        run(&mut own, meets(times, code)).await;
+        assert!(bench.backend.drones().await.expect("the next try does it").is_empty());
+    }
+    run(&mut own, meets(100, "40P01")).await;
+    let given_up = bench.backend.drones().await;
+    assert!(matches!(given_up, Err(skep_queue::Error::Unavailable(_))), "{given_up:?}");
+    assert_eq!(number(&mut own, "select last_value from public.calls_100").await, 6);
 }
 
 #[tokio::test]

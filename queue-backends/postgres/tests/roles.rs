@@ -105,6 +105,7 @@ async fn who_submits_only_submits() {
         "insert into skep.queues (name) values ('x')",
         "update skep.tasks set priority = 1",
         "truncate skep.tasks",
+        "do $$ begin lock skep.tasks; end $$",
         "select skep.pause('default')",
         "select skep.task('00000000-0000-7000-8000-000000000000')",
         "select skep.promote()",

@@ -199,7 +199,10 @@ async fn a_debt_is_taken_from_by_one(_: Bench, url: String) {
     let two = "select count(*) from skep.submit_many('a', '{1,2}')";
     run(&mut own, format!("begin; {two}")).await;
     let refused = sqlx::query(two).execute(&mut connection_to(&url).await).await;
-    assert_eq!(refused.unwrap_err().as_database_error().and_then(|e| e.code()).as_deref(), Some("SK001"));
+    assert_eq!(
+        refused.expect_err("there is no room").as_database_error().and_then(|e| e.code()).as_deref(),
+        Some("SK001")
+    );
 }
 
 async fn a_bound_counts_what_is_under_way(_: Bench, url: String) {
@@ -269,8 +272,9 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
 }
 
 async fn what_is_accepted_waits_for_the_disk(_: Bench, url: String) {
-    let mut own = connection_to(&url).await;
+    let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
     for (call, waits) in [
+        (&*claim, "on"),
         ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.ring()", "off"),

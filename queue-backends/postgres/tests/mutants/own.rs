@@ -1,4 +1,8 @@
 //! Faults that only a server with many clients can have, or that only these functions have.
+//!
+//! Some guards are there twice, so that nothing shows when one is gone: `not held` in the update of a claim,
+//! whose rows are locked and were looked at; `stand()` in `stop` and `act_on_ended`, which `leave_part` and
+//! `take_room` call again.
 
 use super::{Mutant, fault};
 
@@ -147,12 +151,25 @@ pub const OWN: &[Mutant] = &[
     fault(
         "EndedAreNew",
         "blocks_of_one_that_have_ended_exist",
-        &[("store_all", "and not exists (select from finished f where f.block = any (p_ids))", "")],
+        &[(
+            "store_all",
+            "return not exists (select from finished f where f.block = any (p_ids))",
+            "return true",
+        )],
     ),
     fault(
         "BodyLeftBehind",
         "a_body_goes_with_the_last_of_two_at_once",
         &[("forget", "order by b.block for update", "order by b.block")],
+    ),
+    fault(
+        "ClaimedInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[(
+            "pump",
+            "  -- It commits as the server is set to",
+            "  perform set_config('synchronous_commit', 'off', true); --",
+        )],
     ),
     fault(
         "SettledInMemory",

@@ -18,7 +18,7 @@ pub const PORTED: &[Mutant] = &[
             "if coalesce(outcome, '') not in ('accepted', 'partly') then",
             "if true then",
         )]),
-    fault("CountOutside", "capacity::concurrent_submits_never_exceed_it", &[(
+    fault("CountOutside", "several::capacity_holds_across_processes", &[(
             "take_cells",
             "  for v_try in 1..40 loop",
             "  v_room := p_capacity - skep.count_tasks(p_scope);
@@ -116,7 +116,7 @@ pub const PORTED: &[Mutant] = &[
         )]),
     fault("AdoptionIgnored", "beat::a_listed_claim_is_adopted", &[("beat", "set drone = p_drone", "set drone = c.drone")]),
     fault("FenceResetAtRevival", "operate::a_discarded_task_begins_anew", &[("act_on_ended", "v_ended.fence, v_ended.settled,", "0, v_ended.settled,")]),
-    fault("BodyDroppedEarly", "submit::repeated_after_the_end_it_still_exists", &[
+    fault("BodyDroppedEarly", "submit::another_payload_under_an_id_conflicts", &[
             ("forget", "and not exists (select 1 from finished f where f.block = u.block)", ""),
             ("settle_done", "v_retentions[e.of] <= interval '0'", "true"),
         ]),

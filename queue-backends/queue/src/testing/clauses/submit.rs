@@ -62,7 +62,7 @@ pub async fn what_was_accepted_exists_whatever_is_taken_now(bench: Bench) {
     assert_eq!(bench.submit(&block).await, Submitted::Existing, "in a queue that is over its capacity");
 }
 
-/// .. with another payload it answers `Conflict`.
+/// .. with another payload it answers `Conflict`, for as long as the tasks are kept: so are their payloads.
 pub async fn another_payload_under_an_id_conflicts(bench: Bench) {
     let block = bench.block("a", &["1", "2"]);
     bench.accept(&block).await;
@@ -70,9 +70,14 @@ pub async fn another_payload_under_an_id_conflicts(bench: Bench) {
     assert!(matches!(bench.submit(&other).await, Submitted::Conflict { .. }));
     let longer = crate::Block { payloads: Payloads::new(&["1", "2", "3"]), ..block.clone() };
     assert!(matches!(bench.submit(&longer).await, Submitted::Conflict { .. }), "more than was accepted");
+    assert_eq!(bench.depth().await, 2);
+    let drone = bench.drone("d").await;
+    for task in drone.pump("a", 2).await {
+        drone.complete(&task).await;
+    }
+    assert!(matches!(bench.submit(&other).await, Submitted::Conflict { .. }), "after the end");
     let detail = bench.detail(block.id.task(1)).await.expect("kept");
     assert_eq!(detail.payload, "2");
-    assert_eq!(bench.depth().await, 2);
 }
 
 /// An id stands for its type and queue too.
