@@ -1,6 +1,6 @@
 //! What a task may cost the server, in figures that do not depend on how fast the machine is, or how busy. Each
 //! gate is shown to fail on a queue that was made worse on purpose.
-#![expect(clippy::unwrap_used, reason = "all of it is a test")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "all of it is a test")]
 
 mod plans;
 mod rig;
