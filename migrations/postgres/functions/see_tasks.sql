@@ -1,5 +1,6 @@
 -- Tasks that match, the last submitted first: one row a task. Each null means any. It looks back over the
--- order of submission in steps that grow, and stops as soon as it has enough.
+-- order of submission in steps that grow, and stops as soon as it has enough. It is planned each time, since a
+-- partial index serves only who asks for certain states.
 create or replace function skep.see_tasks(
   p_states smallint[], p_queue text, p_task_type text, p_cause text, p_limit int)
 returns table (
@@ -7,6 +8,7 @@ returns table (
   attempts smallint, losses smallint, interruptions smallint, max_attempts int, worker text, error text,
   result bytea, created_at bigint, finished_at bigint)
 language plpgsql stable security definer set search_path = pg_catalog, skep, pg_temp set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
