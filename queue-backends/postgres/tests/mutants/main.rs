@@ -5,6 +5,7 @@
 //! A mutant is the sound schema with some text of its functions replaced. In its short form the test runs the
 //! one clause that is named; with `SKEP_LONG=1` all of them, and
 //! `SKEP_LONG=1 cargo test -p skep-postgres --test mutants -- --nocapture` prints the table.
+#![expect(clippy::print_stdout, reason = "the table")]
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
