@@ -14,7 +14,7 @@ create or replace function skep.pump(
   run_at timestamptz, seq bigint, body bytea
 )
 language plpgsql security definer
-set search_path = pg_catalog, skep, pg_temp set jit = off set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, skep, pg_temp set jit = off set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_column

@@ -3,13 +3,14 @@
 -- comes twice. p_results: packed by ordinal, or null.
 create or replace function skep.settle_done(p_claims uuid[], p_blocks uuid[], p_members text[], p_results bytea[])
 returns table (item int, rest varbit)
-language plpgsql
+language plpgsql set enable_hashjoin = on
 as $$
 #variable_conflict use_column
 declare
   c_none constant bit(128) := repeat('0', 128);
   v_now timestamptz := skep.now();
   v_claims uuid[];
+  v_tids tid[];
   v_queues int[];
   v_workers text[];
   v_retentions interval[];
@@ -33,15 +34,24 @@ begin
   for v_round in 1 .. 2 loop
     exit when v_claims is null or v_numbers is null;
     v_asked := length(replace(array_to_string(p_members, ''), '0', ''));
+    -- Where they lie is looked up one by one, and they are taken out by that place: a join with `tasks` would walk all
+    -- of it for each item when a vacuum has just counted it empty (50 s for 60,000 tasks, measured).
+    v_tids := array(
+      select t.at from unnest(p_claims, p_blocks, p_members) i (claim, block, members)
+      cross join lateral (
+        select t.ctid as at from tasks t
+        where t.block = i.block and t.claim = i.claim and not t.ties
+          and t.live & skep.fit(i.members::varbit, length(t.live)) = t.live
+        offset 0
+      ) t
+      where i.claim = any(v_claims));
+    perform set_config('enable_indexscan', 'off', true);
     with item as (
-      select i.claim, i.block, i.members::varbit as members, i.results
-      from unnest(p_claims, p_blocks, p_members, p_results) i (claim, block, members, results)
-      where i.claim = any(v_claims)
+      select i.block, i.results from unnest(p_blocks, p_results) i (block, results)
+    ), gone as (
+      delete from tasks t where t.ctid = any(v_tids) and t.claim = any(v_claims) and not t.ties returning t.*
     ), ended as (
-      delete from tasks t using item i
-      where t.block = i.block and t.claim = i.claim and not t.ties
-        and t.live & skep.fit(i.members, length(t.live)) = t.live
-      returning t.*, i.results, array_position(v_claims, t.claim) as of
+      select g.*, i.results, array_position(v_claims, g.claim) as of from gone g join item i on i.block = g.block
     ), kept as (
       insert into finished (block, lane, members, state, priority, seq, run_at, created_at, finished_at, expires_at,
         attempts, losses, interruptions, fence, settled, settled_as, worker, options, body, results)
@@ -62,6 +72,7 @@ begin
       (select array_agg(b.n order by b.lane) from by_lane b)
     into v_done, v_blocks, v_lives, v_unused, v_lanes, v_counts
     from ended e;
+    perform set_config('enable_indexscan', 'on', true);
     for v_i in 1 .. coalesce(cardinality(v_lanes), 0) loop
       perform skep.give_room(v_lanes[v_i], v_counts[v_i]);
     end loop;

@@ -19,8 +19,10 @@ pub use pooler::Pooler;
 
 /// Whom the server runs as when the test is root, which PostgreSQL refuses to be.
 const NOBODY: u32 = 65534;
-/// Begins the name of each folder; the pid of its process follows.
+/// Begins the name of each folder.
 const PREFIX: &str = "skep-pg-";
+/// The file in it that is locked by who uses it.
+const LOCK: &str = "lock";
 
 type Ended = Mutex<mpsc::Receiver<io::Result<ExitStatus>>>;
 
@@ -31,6 +33,7 @@ pub struct Server {
     folder: TempDir,
     /// Its pid while it runs; what comes out when it has ended.
     running: Option<(u32, Ended)>,
+    _lock: fs::File,
 }
 
 /// Where the server's programs are.
@@ -71,9 +74,9 @@ impl Server {
     /// When the server does not start; with what it said.
     pub fn with(programs: PathBuf, settings: &[&str]) -> Result<Self, String> {
         sweep();
-        let prefix = format!("{PREFIX}{}-", std::process::id());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().map_err(|error| error.to_string())?;
-        let mut server = Self { programs, folder, running: None };
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(|error| error.to_string())?;
+        let lock = lock(folder.path()).map_err(|error| error.to_string())?;
+        let mut server = Self { programs, folder, running: None, _lock: lock };
         server.make(settings).map_err(|error| format!("initdb: {error}"))?;
         server.again()?;
         Ok(server)
@@ -257,17 +260,25 @@ impl Server {
     }
 }
 
-/// Removes what processes left that ended without a word: a server in a static is never dropped.
+/// Removes what processes left that ended without a word: a server in a static is never dropped. Whoever lives
+/// holds a lock in its folder; its pid would say nothing to who looks from another container.
 fn sweep() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some((pid, _)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')) else {
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let Some(lock) = ours.then(|| fs::File::open(entry.path().join(LOCK)).ok()).flatten() else {
             continue;
         };
-        if !Path::new("/proc").join(pid).exists() {
+        if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Says that the folder is in use, for as long as the file is open.
+fn lock(folder: &Path) -> io::Result<fs::File> {
+    let lock = fs::File::create(folder.join(LOCK))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
+    Ok(lock)
 }
 
 impl Drop for Server {
