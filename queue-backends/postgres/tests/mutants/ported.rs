@@ -66,7 +66,10 @@ pub const PORTED: &[Mutant] = &[
                 "from queues q where q.name = p_queue on conflict do nothing;",
             ),
         ]),
-    fault("StaleAfterReclaim", "lease::late_and_reclaimed_is_stale", &[("settle_done", " and t.claim = i.claim", "")]),
+    fault("StaleAfterReclaim", "lease::late_and_reclaimed_is_stale", &[
+            ("settle_done", " and t.claim = i.claim", ""),
+            ("settle_done", "t.claim = any(v_claims) and not t.ties returning", "not t.ties returning"),
+        ]),
     fault("ReleaseCounts", "settle::release_counts_nothing_and_keeps_its_place", &[("conclude", "p_tag in (2, 3) then 1", "p_tag in (2, 3, 6) then 1")]),
     fault("PriorityReversed", "pump::lowest_priority_number_first", &[("pick", "order by t.priority,", "order by t.priority desc,")]),
     fault("PhantomsHidden", "beat::what_was_not_listed_is_a_phantom", &[("beat", "c.n > 0 and c.claim <> all(p_held)", "false")]),
