@@ -8,7 +8,7 @@ use std::{
     process::Stdio,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -45,7 +45,13 @@ struct Told {
     /// Those of a transaction whose end was not heard.
     perhaps: Vec<TaskId>,
     rolled_back: Vec<TaskId>,
-    refused: usize,
+}
+
+/// What all clients share.
+#[derive(Default)]
+struct Crowd {
+    stop: AtomicBool,
+    refused: AtomicUsize,
 }
 
 impl Told {
@@ -53,15 +59,14 @@ impl Told {
         self.accepted.extend(other.accepted);
         self.perhaps.extend(other.perhaps);
         self.rolled_back.extend(other.rolled_back);
-        self.refused += other.refused;
     }
 }
 
 /// A submitter through the library: asks again, with the same ids, until it is answered.
-async fn by_the_library(url: String, stop: Arc<AtomicBool>) -> Told {
+async fn by_the_library(url: String, crowd: Arc<Crowd>) -> Told {
     let queue = backend::open(&url).await.unwrap();
     let mut told = Told::default();
-    while !stop.load(Relaxed) {
+    while !crowd.stop.load(Relaxed) {
         let like = Block::one("work".parse().unwrap(), "{}", &SystemClock, &SystemRandom);
         let blocks =
             block::pack(&like, &[r#"{"millis":2}"#; 5], || BlockId::new(&SystemClock, &SystemRandom));
@@ -78,7 +83,7 @@ async fn by_the_library(url: String, stop: Arc<AtomicBool>) -> Told {
             }
             Submitted::Rejected(no) => {
                 assert_eq!((no.reason, no.limit), (Reason::QueueFull, BOUND_OF_QUEUE));
-                told.refused += 1;
+                crowd.refused.fetch_add(1, Relaxed);
             }
             other => panic!("{other:?}"),
         }
@@ -106,7 +111,7 @@ fn script(client: usize) -> String {
 }
 
 /// One session; what it was told by the time it ended, or the server threw it out.
-fn session(mut psql: std::process::Command, script: &str) -> Told {
+fn session(mut psql: std::process::Command, script: &str, crowd: &Crowd) -> Told {
     let psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = psql.spawn().unwrap();
     // A session that is thrown out does not hear the rest.
@@ -122,22 +127,31 @@ fn session(mut psql: std::process::Command, script: &str) -> Told {
     }
     told.perhaps = open;
     let said = String::from_utf8_lossy(&output.stderr);
-    told.refused = said.matches("SK001").count();
+    crowd.refused.fetch_add(said.matches("SK001").count(), Relaxed);
     let odd = said.lines().find(|line| line.contains("ERROR:") && !line.contains("SK001"));
     assert!(odd.is_none(), "refused in another way: {odd:?}");
     told
 }
 
-/// Starts all clients; each ends, with what it was told, when `stop` says so.
-fn clients(fleet: &Fleet, stop: &Arc<AtomicBool>) -> JoinSet<Told> {
+/// Ends the clients, also when the test fails: a thread that asks for ever would keep the failure from being said.
+struct Stop(Arc<Crowd>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Relaxed);
+    }
+}
+
+/// Starts all clients; each ends, with what it was told, when the crowd is told to stop.
+fn clients(fleet: &Fleet, crowd: &Arc<Crowd>) -> JoinSet<Told> {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        clients.spawn(by_the_library(fleet.scene.url.clone(), Arc::clone(stop)));
-        let (psqls, stop) = (fleet.psqls(), Arc::clone(stop));
+        clients.spawn(by_the_library(fleet.scene.url.clone(), Arc::clone(crowd)));
+        let (psqls, crowd) = (fleet.psqls(), Arc::clone(crowd));
         clients.spawn_blocking(move || {
             let (mut told, script) = (Told::default(), script(client));
-            while !stop.load(Relaxed) {
-                told.add(session(psqls(), &script));
+            while !crowd.stop.load(Relaxed) {
+                told.add(session(psqls(), &script, &crowd));
             }
             told
         });
@@ -145,16 +159,37 @@ fn clients(fleet: &Fleet, stop: &Arc<AtomicBool>) -> JoinSet<Told> {
     clients
 }
 
-/// Looks until it has seen the queue full so often, and never above its bound.
-async fn full(fleet: &Fleet, times: usize) {
-    let mut seen = 0;
-    eventually("the queue is full", BOUND, || {
+/// Looks until so many more were refused, and never sees the queue above its bound.
+async fn full(fleet: &Fleet, crowd: &Crowd, refusals: usize) {
+    let begun = crowd.refused.load(Relaxed);
+    eventually("the queue is full", BOUND * 2, || {
         let there = fleet.number(THERE);
         assert!(there <= BOUND_OF_QUEUE, "I10: {there} tasks");
-        seen += usize::from(there == BOUND_OF_QUEUE);
-        std::future::ready((seen >= times).then_some(()))
+        std::future::ready((crowd.refused.load(Relaxed) >= begun + refusals).then_some(()))
     })
     .await;
+}
+
+/// Fills what is left, alone, to the first refusal: nothing that was rolled back or died holds any room.
+async fn fill(fleet: &Fleet) -> Vec<TaskId> {
+    let mut filled = Vec::new();
+    loop {
+        let block = Block::one("work".parse().unwrap(), r#"{"millis":2}"#, &SystemClock, &SystemRandom);
+        let id = block.id.task(0);
+        match fleet.scene.queue.submit(Submission::whole(vec![block])).await.unwrap().remove(0) {
+            Submitted::Accepted => filled.push(id),
+            Submitted::Rejected(no) => {
+                assert_eq!(
+                    (no.reason, no.depth, no.limit),
+                    (Reason::QueueFull, BOUND_OF_QUEUE, BOUND_OF_QUEUE)
+                );
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(fleet.number(THERE), BOUND_OF_QUEUE, "all the room is of use again");
+    filled
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,26 +199,30 @@ async fn sixty_four_clients_and_a_crash_never_exceed_the_capacity() {
     fleet.scene.queue.set(QueueName::default(), None, capacity).await.unwrap();
     let plan = Plan { hands: 2, ..fleet.scene.plan("slow") };
     let drone = Process::start(&plan).ready().await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut clients = clients(&fleet, &stop);
-    let looks = short_or_long(3, 100);
-    full(&fleet, looks).await;
+    let crowd = Arc::<Crowd>::default();
+    let stop = Stop(Arc::clone(&crowd));
+    let mut clients = clients(&fleet, &crowd);
+    let refusals = short_or_long(500, 50_000);
+    full(&fleet, &crowd, refusals).await;
     kill_one(&mut fleet).await;
     eventually("the server answers", BOUND, || std::future::ready(fleet.sql(THERE).ok())).await;
-    full(&fleet, looks).await;
-    stop.store(true, Relaxed);
+    full(&fleet, &crowd, refusals).await;
+    drop(stop);
     let mut told = Told::default();
     while let Some(client) = clients.join_next().await {
         told.add(client.unwrap());
     }
+    assert!(drone.drained().await.success());
+    told.accepted.extend(fill(&fleet).await);
     let there: HashSet<TaskId> = fleet.scene.tasks().await.into_iter().map(|view| view.id).collect();
     let ghosts = told.rolled_back.iter().filter(|id| there.contains(id)).count();
     assert_eq!(ghosts, 0, "rolled back, and there");
-    assert!(told.refused > 0 && !told.rolled_back.is_empty(), "there was more than room");
+    assert!(!told.rolled_back.is_empty(), "some came to nothing");
     let perhaps = told.perhaps.iter().filter(|id| there.contains(id));
     fleet.scene.acknowledged(told.accepted.iter().chain(perhaps).copied());
+    let drone = Process::start(&plan).ready().await;
     fleet.drain(&["slow"]).await;
     assert!(drone.drained().await.success());
-    let (refused, undone) = (told.refused, told.rolled_back.len());
+    let (refused, undone) = (crowd.refused.load(Relaxed), told.rolled_back.len());
     fleet.check(&format!("pg_capacity, refused {refused}, rolled back {undone}")).await;
 }
