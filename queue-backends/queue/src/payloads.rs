@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mask, block::MAX_BLOCK};
+use crate::Mask;
 
 /// The payloads of a block, in one buffer: `n` as u16, `n` end offsets as u32, then the bytes, all
 /// little-endian. Stored and sent as it is; a member's payload is a slice of it.
@@ -14,7 +14,7 @@ use crate::{Mask, block::MAX_BLOCK};
 pub struct Payloads(Bytes);
 
 impl Payloads {
-    /// Packs payloads; at most [`MAX_BLOCK`] are kept apart by [`pack`](crate::block::pack).
+    /// Packs payloads; how many a block may have is for the queue to say.
     pub fn new<P: AsRef<[u8]>>(payloads: &[P]) -> Self {
         let bytes: usize = payloads.iter().map(|p| p.as_ref().len()).sum();
         let mut buffer = BytesMut::with_capacity(2 + payloads.len() * 4 + bytes);
@@ -36,7 +36,7 @@ impl Payloads {
         let payloads = Self(bytes);
         let ends = (0..n).map(|i| payloads.end(i));
         let ordered = ends.clone().is_sorted() && ends.last().unwrap_or(0) == data;
-        (n <= MAX_BLOCK && ordered).then_some(payloads)
+        ordered.then_some(payloads)
     }
 
     /// As stored.

@@ -1,0 +1,131 @@
+//! A link: an authenticated connection that carries whole messages, each way by itself.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::wire::{
+    Frame, Frames,
+    frame::{Assembly, FrameError, cut},
+};
+
+/// How long a peer may leave what is written to it unread.
+const WRITE: Duration = Duration::from_secs(10);
+/// How much is put into one write, about.
+const GULP: usize = 256 << 10;
+
+/// What bytes go through: a Unix socket, or an encrypted connection.
+pub trait Pipe: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<P: AsyncRead + AsyncWrite + Send + Unpin + 'static> Pipe for P {}
+
+/// A pipe of any kind.
+pub type AnyPipe = Box<dyn Pipe>;
+
+/// The reading half.
+pub struct Receiver {
+    pipe: ReadHalf<AnyPipe>,
+    received: BytesMut,
+    assembly: Assembly,
+}
+
+/// The way to the writing half, which is a task of its own. What is sent arrives in the order given, or the
+/// link ends.
+#[derive(Clone)]
+pub struct Sender(mpsc::UnboundedSender<Sending>);
+
+/// A message on its way out, and what it holds until it has been written.
+struct Sending {
+    frame: Frame,
+    _permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Writes what is sent. To be run beside the reader; ends when every [`Sender`] is gone, or with the link.
+pub struct Writer {
+    pipe: WriteHalf<AnyPipe>,
+    outgoing: mpsc::UnboundedReceiver<Sending>,
+}
+
+/// Makes a link of a pipe whose peer is known.
+#[must_use]
+pub fn link(pipe: AnyPipe) -> (Receiver, Sender, Writer) {
+    let (reader, writer) = tokio::io::split(pipe);
+    let (sender, outgoing) = mpsc::unbounded_channel();
+    let receiver = Receiver { pipe: reader, received: BytesMut::new(), assembly: Assembly::default() };
+    (receiver, Sender(sender), Writer { pipe: writer, outgoing })
+}
+
+impl Receiver {
+    /// The next message, its flags in front; `None` when the peer has closed the link between two messages.
+    /// May be dropped while it waits: nothing of what was received is lost.
+    ///
+    /// # Errors
+    /// What is no frame, and a link that fails: it is of no use afterwards.
+    pub async fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        loop {
+            while let Some(frame) = Frames.decode(&mut self.received)? {
+                if let Some(message) = self.assembly.add(frame)? {
+                    return Ok(Some(message));
+                }
+            }
+            if self.pipe.read_buf(&mut self.received).await? == 0 {
+                let clean = self.received.is_empty() && self.assembly.is_empty();
+                let torn = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+                return if clean { Ok(None) } else { Err(torn.into()) };
+            }
+        }
+    }
+}
+
+impl Sender {
+    /// Sends a message; false when the link has ended. The permit is held until it has been written, which is
+    /// what bounds the memory of a link whose peer does not read.
+    pub fn send(&self, id: u32, flags: u8, bytes: Bytes, permit: Option<Arc<OwnedSemaphorePermit>>) -> bool {
+        self.0.send(Sending { frame: Frame { id, flags, bytes }, _permit: permit }).is_ok()
+    }
+
+    /// Returns when nothing that is sent arrives any more.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
+
+impl Writer {
+    /// Writes until every sender is gone, or the link fails or is not read for 10 s.
+    ///
+    /// # Errors
+    /// What the link said.
+    pub async fn run(mut self) -> Result<(), FrameError> {
+        let mut gulp = BytesMut::new();
+        while let Some(sending) = self.outgoing.recv().await {
+            let mut held = vec![sending];
+            let mut size = held[0].frame.bytes.len();
+            while size < GULP
+                && let Ok(sending) = self.outgoing.try_recv()
+            {
+                size += sending.frame.bytes.len();
+                held.push(sending);
+            }
+            for sending in &mut held {
+                let bytes = std::mem::take(&mut sending.frame.bytes);
+                for frame in cut(sending.frame.id, sending.frame.flags, bytes) {
+                    Frames.encode(frame, &mut gulp)?;
+                }
+            }
+            let write = async {
+                self.pipe.write_all(&gulp).await?;
+                self.pipe.flush().await
+            };
+            timeout(WRITE, write).await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            gulp.clear();
+        }
+        let _ = timeout(WRITE, self.pipe.shutdown()).await;
+        Ok(())
+    }
+}

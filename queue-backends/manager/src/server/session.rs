@@ -1,0 +1,131 @@
+//! One link, as the server sees it: requests come in, each is answered when its answer is there.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use skep_queue::{Error, Incarnation};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Server;
+use crate::{
+    link::{AnyPipe, Receiver, Sender, link},
+    software,
+    wire::{self, Answer, Frame, Hello, Reply, Request, VERSIONS, Welcome, frame::FrameError},
+};
+
+/// Most bytes of requests and answers in flight on a link; then nothing more is read.
+const BYTES: usize = 4 << 20;
+/// Most requests in flight on a link, each at least this many of its bytes.
+const REQUESTS: usize = 64;
+
+/// One link.
+pub(super) struct Session {
+    pub(super) server: Arc<Server>,
+    /// The drone that speaks here, by its last beat or pump.
+    pub(super) drone: Mutex<Option<Incarnation>>,
+    /// What is being answered and may be forgotten.
+    waits: Mutex<HashMap<u32, CancellationToken>>,
+    stop: CancellationToken,
+}
+
+impl Session {
+    pub(super) fn new(server: Arc<Server>, stop: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { server, drone: Mutex::default(), waits: Mutex::default(), stop })
+    }
+
+    /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
+    pub(super) async fn run(self: Arc<Self>, pipe: AnyPipe) {
+        let (mut receiver, sender, writer) = link(pipe);
+        let tasks = TaskTracker::new();
+        let writing = tasks.spawn(writer.run());
+        if let Err(error) = Arc::clone(&self).serve(&mut receiver, sender, &tasks).await {
+            tracing::debug!(%error, "a link ended");
+        }
+        self.stop.cancel();
+        tasks.close();
+        drop(receiver);
+        tasks.wait().await;
+        drop(writing);
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        receiver: &mut Receiver,
+        sender: Sender,
+        tasks: &TaskTracker,
+    ) -> Result<(), FrameError> {
+        let room = Arc::new(Semaphore::new(BYTES));
+        let silence = self.server.config.heartbeat * 3;
+        loop {
+            let frame = tokio::select! {
+                frame = tokio::time::timeout(silence, receiver.next()) => match frame {
+                    Ok(Ok(Some(frame))) => frame,
+                    Ok(Ok(None)) => return Ok(()),
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+                },
+                () = sender.closed() => return Ok(()),
+                () = self.stop.cancelled() => return Ok(()),
+            };
+            let size = frame.bytes.len().clamp(BYTES / REQUESTS, BYTES) as u32;
+            let permit = tokio::select! {
+                permit = Arc::clone(&room).acquire_many_owned(size) => permit.ok().map(Arc::new),
+                () = self.stop.cancelled() => return Ok(()),
+            };
+            let (session, sender) = (Arc::clone(&self), sender.clone());
+            let token = self.waiting(frame.id);
+            tasks.spawn(async move {
+                let Frame { id, bytes, .. } = frame;
+                let reply = tokio::select! {
+                    reply = session.reply(id, &bytes, &sender) => reply,
+                    () = token.cancelled() => None,
+                };
+                session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                if let Some(reply) = reply {
+                    sender.send(id, 0, reply, permit);
+                }
+            });
+        }
+    }
+
+    fn waiting(&self, id: u32) -> CancellationToken {
+        let token = self.stop.child_token();
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).insert(id, token.clone());
+        token
+    }
+
+    async fn reply(self: &Arc<Self>, id: u32, bytes: &Bytes, sender: &Sender) -> Option<Bytes> {
+        let answer = match wire::decode::<Request>(bytes) {
+            Ok(Request::Forget { id }) => {
+                self.forget(id);
+                return None;
+            }
+            Ok(Request::Hello(hello)) => self.welcome(&hello),
+            Ok(request) => self.answer(id, request, sender).await,
+            Err(error) => Err(error),
+        };
+        let reply = wire::encode(&Reply::from(answer));
+        reply.or_else(|error| wire::encode(&Reply::Error(error))).ok()
+    }
+
+    fn forget(&self, id: u32) {
+        if let Some(token) = self.waits.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            token.cancel();
+        }
+    }
+
+    fn welcome(&self, hello: &Hello) -> Result<Answer, Error> {
+        let common = VERSIONS.iter().find(|version| hello.versions.contains(version));
+        let Some(&version) = common else {
+            let (ours, theirs) = (VERSIONS, &hello.versions);
+            return Err(Error::Refused(format!("no common version: here {ours:?}, there {theirs:?}")));
+        };
+        let heartbeat: Duration = self.server.config.heartbeat;
+        Ok(Answer::Welcome(Welcome { version, software: software(), heartbeat }))
+    }
+}
