@@ -53,7 +53,8 @@ pub enum State {
 }
 
 /// What an operator does to a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Act {
     /// End it as cancelled: at once when it waits, through its drone when it is claimed.
     Cancel,
@@ -66,7 +67,8 @@ pub enum Act {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Acted {
     /// Done, durably.
     Done,
@@ -81,7 +83,8 @@ pub enum Acted {
 }
 
 /// What an operator does to a queue, or to one type of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Setting {
     /// Hand out nothing.
     Paused(bool),
@@ -109,7 +112,8 @@ pub enum Intake {
 }
 
 /// Which tasks to show.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filter {
     /// Any of these; all when empty.
     pub states: Vec<State>,

@@ -12,7 +12,7 @@ pub const DEFAULT_TTL: Duration = Duration::from_secs(60);
 pub const DEFAULT_BEAT: Duration = Duration::from_secs(10);
 
 /// A drone says that it lives, and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
     /// Which start of the drone.
     pub drone: Incarnation,
@@ -22,8 +22,10 @@ pub struct Beat {
     pub ttl: Duration,
     /// Every claim it holds or is asking for. A claim belongs to whoever listed it last, which is how an
     /// incarnation takes over what its predecessor left in the file.
+    #[serde(default)]
     pub held: Vec<ClaimId>,
     /// What people want to see of it.
+    #[serde(default)]
     pub facts: DroneFacts,
     /// It goes, and holds nothing any more: forget it.
     pub leaving: bool,
@@ -56,7 +58,8 @@ pub struct DroneFacts {
 }
 
 /// What the queue wants of a drone.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Orders {
     /// Listed claims that are no longer this drone's: rescued, or settled by another.
     pub lost: Vec<ClaimId>,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     BlockId, ClaimId, Incarnation, Mask, Options, Payloads, Priority, QueueName, TaskId, TaskType, Timestamp,
 };
 
 /// A drone's demand, under one claim id for all its types.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pump {
     /// Who asks.
     pub drone: Incarnation,
@@ -16,11 +18,12 @@ pub struct Pump {
     /// From which queue.
     pub queue: QueueName,
     /// How many of which type.
+    #[serde(default)]
     pub demands: Vec<Demand>,
 }
 
 /// Room for a number of tasks of one type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demand {
     /// The type.
     pub task_type: TaskType,
@@ -29,7 +32,7 @@ pub struct Demand {
 }
 
 /// Members of one block, claimed together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimed {
     /// The claim that fences every settle.
     pub claim: ClaimId,
@@ -54,6 +57,7 @@ pub struct Claimed {
     /// 0, or 1 + the number of times the task brought a drone down while it ran alone: run it alone.
     pub suspect: u8,
     /// What few tasks set.
+    #[serde(default)]
     pub options: Arc<Options>,
     /// When the block was accepted.
     pub created_at: Timestamp,

@@ -24,6 +24,7 @@ pub struct Settlement {
     /// Their block.
     pub block: BlockId,
     /// In the order given; masks do not overlap.
+    #[serde(default)]
     pub endings: Vec<Ending>,
 }
 
@@ -43,8 +44,10 @@ pub enum Outcome {
     /// Done. Terminal.
     Complete {
         /// JSON text, kept as long as the task is.
+        #[serde(default)]
         result: Option<Bytes>,
         /// Follow-ups; they enter in the same transaction, or the ending is refused.
+        #[serde(default)]
         submit: Vec<Block>,
     },
     /// Failed, to be tried again: one more attempt.
@@ -122,7 +125,8 @@ pub enum Cause {
 }
 
 /// What the queue made of a settlement, member by member. None of the four is worth another try.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settled {
     /// It is so, durably.
     pub accepted: Mask,

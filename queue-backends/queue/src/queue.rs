@@ -1,11 +1,13 @@
 //! The contract of a global queue. Each sentence here is a clause of the suite in `testing`.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{Beat, Claimed, Orders, Pump, Settled, Settlement, Submission, Submitted, TaskType};
 
 /// An error, sorted by what the caller does.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Error {
     /// It may or may not have happened: ask again, with the same ids.
     #[error("the queue cannot be reached: {0}")]

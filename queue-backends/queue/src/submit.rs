@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{Block, TaskId};
 
 /// Blocks submitted in one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
     /// In the order in which they shall wait.
+    #[serde(default)]
     pub blocks: Vec<Block>,
     /// Whether a part may be accepted when not all fits. Otherwise the call is all or nothing.
     pub partial: bool,
@@ -24,7 +25,8 @@ impl Submission {
 }
 
 /// What became of one block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Submitted {
     /// Every member is new, and durable.
     Accepted,
@@ -62,8 +64,10 @@ pub struct Rejection {
     /// What the rule allows.
     pub limit: u64,
     /// When another try may have better luck; absent when none will.
+    #[serde(default)]
     pub retry_after: Option<Duration>,
     /// What exactly was wrong; empty where the numbers say it.
+    #[serde(default)]
     pub detail: String,
 }
 
