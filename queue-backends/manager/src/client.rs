@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Beat, Claimed, Clock, Error, Incarnation, Orders, Pump, Queue, QueueName, Random, Result, Settled,
-    Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Beat, Claimed, Clock, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Random,
+    Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -40,6 +40,10 @@ fn odd() -> Error {
     Error::Unavailable("the manager answered something else".into())
 }
 
+fn done(answer: Answer) -> Result<()> {
+    if answer == Answer::Done { Ok(()) } else { Err(odd()) }
+}
+
 /// What an answer carries, if it is the one that was asked for.
 macro_rules! expect {
     ($answer:expr, $variant:ident) => {
@@ -63,6 +67,9 @@ impl Queue for Manager {
     }
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         expect!(self.ask(Request::Beat(beat)).await?, Orders)
+    }
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        done(self.ask(Request::Progress { notes }).await?)
     }
     async fn arrival(&self, types: &[TaskType]) {
         let asked = self.ask(Request::Arrival { types: types.to_vec() }).await;
@@ -89,15 +96,15 @@ impl Admin for Manager {
         expect!(self.ask(Request::Act { act, ids }).await?, Acted)
     }
     async fn set(&self, queue: QueueName, task_type: Option<TaskType>, setting: Setting) -> Result<()> {
-        match self.ask(Request::Set { queue, task_type, setting }).await? {
-            Answer::Done => Ok(()),
-            _ => Err(odd()),
-        }
+        done(self.ask(Request::Set { queue, task_type, setting }).await?)
     }
     async fn drones(&self) -> Result<Vec<DroneView>> {
         expect!(self.ask(Request::Drones).await?, Drones)
     }
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         expect!(self.ask(Request::Drain { drone }).await?, Known)
+    }
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        expect!(self.ask(Request::Rescue { drone }).await?, Known)
     }
 }
