@@ -40,8 +40,12 @@ fn odd() -> Error {
     Error::Unavailable("the manager answered something else".into())
 }
 
+/// The answer to what has none.
 fn done(answer: Answer) -> Result<()> {
-    if answer == Answer::Done { Ok(()) } else { Err(odd()) }
+    match answer {
+        Answer::Done => Ok(()),
+        _ => Err(odd()),
+    }
 }
 
 /// What an answer carries, if it is the one that was asked for.
@@ -68,14 +72,14 @@ impl Queue for Manager {
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         expect!(self.ask(Request::Beat(beat)).await?, Orders)
     }
-    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
-        done(self.ask(Request::Progress { notes }).await?)
-    }
     async fn arrival(&self, types: &[TaskType]) {
         let asked = self.ask(Request::Arrival { types: types.to_vec() }).await;
         if asked.is_err() {
             self.keeper.ready().await;
         }
+    }
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        done(self.ask(Request::Progress { notes }).await?)
     }
 }
 

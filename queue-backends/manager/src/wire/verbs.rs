@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use skep_queue::{
-    Beat, Block, Claimed, Error, Incarnation, Orders, Progress, Pump, QueueName, Settled, Settlement,
+    Beat, Block, Cause, Claimed, Error, Incarnation, Orders, Progress, Pump, QueueName, Settled, Settlement,
     Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, State},
 };
@@ -131,6 +131,9 @@ pub enum End {
         /// The last thing that went wrong.
         #[serde(default)]
         error: Option<String>,
+        /// Why, when it did not end well and that is known.
+        #[serde(default)]
+        cause: Option<Cause>,
     },
     /// Not within the time.
     Waiting,
