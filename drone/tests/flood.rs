@@ -16,8 +16,8 @@ use skep_drone::{
     spool,
 };
 use skep_queue::{
-    Admin, Beat, Block, Claimed, Incarnation, Orders, Pump, Queue, QueueName, Result, Settled, Settlement,
-    Submission, Submitted, TaskId, TaskType,
+    Admin, Beat, Block, Claimed, Incarnation, Orders, Progress, Pump, Queue, QueueName, Result, Settled,
+    Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, State, TaskDetail, TaskView},
     clock::{SystemClock, SystemRandom},
     testing::{Faults, Flaky, model::Model},
@@ -67,6 +67,9 @@ impl Queue for Scales {
     async fn arrival(&self, types: &[TaskType]) {
         self.queue.arrival(types).await;
     }
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.queue.progress(notes).await
+    }
 }
 
 #[async_trait]
@@ -91,6 +94,9 @@ impl Admin for Scales {
     }
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.queue.drain(drone).await
+    }
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.queue.rescue(drone).await
     }
 }
 

@@ -14,7 +14,8 @@ create table queues (
   paused      boolean not null default false,
   intake      smallint not null default 0,             -- 0 open, 1 paused, 2 draining
   retention   interval not null default '24 hours',
-  max_payload int not null default 262144              -- bytes
+  max_payload int not null default 262144,             -- bytes
+  promote_after interval                               -- null: strict order
 );
 
 -- A queue's tasks of one type.

@@ -79,6 +79,7 @@ begin
       ('resume', 'skep_admin'),
       ('set_capacity', 'skep_admin'),
       ('drain', 'skep_admin'),
+      ('take_for_gone', 'skep_admin'),
       -- for everybody
       ('ring', 'skep_submit skep_drone skep_admin'),
       ('schema_version', 'skep_submit skep_drone skep_view skep_admin')

@@ -43,7 +43,7 @@ left join (
   select t.lane, sum(t.n) as depth,
     coalesce(sum(t.n) filter (where t.later and t.run_at > (select skep.now())), 0) as scheduled,
     coalesce(sum(t.n) filter (where t.held), 0) as claimed,
-    min(t.run_at) filter (where not t.held) as oldest
+    min(t.run_at) filter (where not t.held and not (t.later and t.run_at > (select skep.now()))) as oldest
   from skep.tasks t
   group by t.lane) c on c.lane = l.id;
 

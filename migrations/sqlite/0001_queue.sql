@@ -9,7 +9,8 @@ create table queues (
   paused      integer not null,
   intake      integer not null,         -- 0 open, 1 paused, 2 draining
   retention   integer not null,         -- microseconds
-  max_payload integer not null          -- bytes
+  max_payload integer not null,         -- bytes
+  promote_after integer                 -- microseconds; null: strict order
 ) without rowid;
 
 -- A queue's tasks of one type.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Backend, Beat, Block, Claimed, Incarnation, Mask, Orders, Pump, Queue, QueueName, Result,
-    Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Backend, Beat, Block, Claimed, Incarnation, Mask, Orders, Progress, Pump, Queue, QueueName,
+    Result, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -112,6 +112,10 @@ impl Queue for Witness {
     async fn arrival(&self, types: &[TaskType]) {
         self.queue.arrival(types).await;
     }
+
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.queue.progress(notes).await
+    }
 }
 
 #[async_trait]
@@ -142,5 +146,9 @@ impl Admin for Witness {
 
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.queue.drain(drone).await
+    }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.queue.rescue(drone).await
     }
 }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Backend, Beat, Claimed, Error, Incarnation, Orders, Pump, Queue, QueueName, Result, Settled,
-    Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Backend, Beat, Claimed, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Result,
+    Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 use tokio::sync::{Mutex, OnceCell, oneshot};
@@ -90,6 +90,9 @@ impl Queue for Later {
             Err(_) => tokio::time::sleep(POLL).await,
         }
     }
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.backend().await?.progress(notes).await
+    }
 }
 
 #[async_trait]
@@ -114,5 +117,8 @@ impl Admin for Later {
     }
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.backend().await?.drain(drone).await
+    }
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.backend().await?.rescue(drone).await
     }
 }

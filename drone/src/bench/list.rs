@@ -114,4 +114,8 @@ impl Admin for List {
     async fn drain(&self, _: Incarnation) -> Result<bool> {
         nobody()
     }
+
+    async fn rescue(&self, _: Incarnation) -> Result<bool> {
+        nobody()
+    }
 }

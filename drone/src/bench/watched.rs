@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Backend, Beat, Claimed, Clock, Incarnation, Orders, Pump, Queue, QueueName, Result, Settled,
-    Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Backend, Beat, Claimed, Clock, Incarnation, Orders, Progress, Pump, Queue, QueueName, Result,
+    Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -76,6 +76,10 @@ impl Queue for Watched {
     async fn arrival(&self, types: &[TaskType]) {
         self.inner.arrival(types).await;
     }
+
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.inner.progress(notes).await
+    }
 }
 
 #[async_trait]
@@ -106,5 +110,9 @@ impl Admin for Watched {
 
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.inner.drain(drone).await
+    }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.inner.rescue(drone).await
     }
 }

@@ -23,8 +23,14 @@ impl Admin for Audit {
 
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         let drained = self.inner.drain(drone).await?;
-        self.trail.write(|| line::drain(drone, drained))?;
+        self.trail.write(|| line::drone("drain", drone, drained))?;
         Ok(drained)
+    }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        let rescued = self.inner.rescue(drone).await?;
+        self.trail.write(|| line::drone("rescue", drone, rescued))?;
+        Ok(rescued)
     }
 
     async fn queues(&self) -> Result<Vec<QueueView>> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use skep_drone::backend::Backends;
 use skep_queue::{
-    Backend, Beat, Claimed, Clock, Orders, Pump, Queue, Result, Settled, Settlement, Submission, Submitted,
-    TaskType, clock::SystemClock,
+    Backend, Beat, Claimed, Clock, Orders, Progress, Pump, Queue, Result, Settled, Settlement, Submission,
+    Submitted, TaskType, clock::SystemClock,
 };
 use trail::Trail;
 
@@ -79,5 +79,9 @@ impl Queue for Audit {
 
     async fn arrival(&self, types: &[TaskType]) {
         self.inner.arrival(types).await;
+    }
+
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.inner.progress(notes).await
     }
 }

@@ -91,8 +91,8 @@ pub(crate) fn set(queue: &QueueName, task_type: Option<&TaskType>, setting: Sett
     line("set", "settings", [json!({ "queue": queue, "type": task_type, "setting": setting })].into_iter())
 }
 
-pub(crate) fn drain(drone: Incarnation, found: bool) -> Line {
-    line("drain", "drones", [json!({ "drone": drone, "found": found })].into_iter())
+pub(crate) fn drone(op: &str, drone: Incarnation, found: bool) -> Line {
+    line(op, "drones", [json!({ "drone": drone, "found": found })].into_iter())
 }
 
 const fn verb(outcome: &Outcome) -> &'static str {

@@ -24,6 +24,7 @@ declare
   v_lanes int[] := '{}';
   v_room int;
   v_place smallint;
+  v_every interval;
   v_picked tid[];
   v_taken int;
   v_tids tid[] := '{}';
@@ -45,16 +46,20 @@ begin
   end if;
   perform skep.promote();
   for v_i in 1 .. coalesce(cardinality(p_types), 0) loop
-    select l.id into v_lane from queues q join lanes l on l.queue = q.id
+    select l.id, q.promote_after into v_lane, v_every from queues q join lanes l on l.queue = q.id
     where q.name = p_queue and l.task_type = p_types[v_i] and not q.paused and not l.paused;
     v_lanes := v_lanes || v_lane;
     continue when v_lane is null;
     v_room := p_rooms[v_i];
-    v_place := p_priorities[v_i];
+    -- A queue that promotes has an order of its own, along which no place was noted.
+    v_place := case when v_every is null then p_priorities[v_i] end;
     -- What is more urgent than the place, what follows it, everything, and what others had in hand.
     for v_walk in case when v_place is null then 3 else 1 end .. 4 loop
       exit when v_room <= 0;
-      if v_walk < 4 then
+      if v_walk < 4 and v_every is not null then
+        select w.o_tids, w.o_taken into v_picked, v_taken
+        from skep.walk_promoted(p_claim, v_lane, v_room, v_now, v_every) w;
+      elsif v_walk < 4 then
         select w.o_tids, w.o_taken into v_picked, v_taken
         from skep.walk(p_claim, v_lane, v_room, false, (case v_walk when 1 then v_place else 32767 end)::smallint,
           (case v_walk when 2 then v_place else -1 end)::smallint,

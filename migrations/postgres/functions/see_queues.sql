@@ -6,7 +6,7 @@ begin
   return (
     with types as (
       select s.queue, sum(s.depth) as depth, sum(s.scheduled) as scheduled, sum(s.available) as available,
-        sum(s.claimed) as claimed,
+        sum(s.claimed) as claimed, min(s.oldest) as oldest,
         jsonb_agg(jsonb_build_object('name', s.task_type, 'depth', s.depth, 'capacity', s.capacity,
           'paused', l.paused, 'served', exists (
             select from drones d where d.queue = s.queue and d.facts -> 'types' ? s.task_type))
@@ -20,7 +20,8 @@ begin
       'scheduled', coalesce(t.scheduled, 0), 'available', coalesce(t.available, 0),
       'claimed', coalesce(t.claimed, 0), 'paused', q.paused,
       'intake', (array['open', 'paused', 'draining'])[q.intake + 1],
-      'retention', floor(extract(epoch from q.retention))::bigint, 'types', coalesce(t.types, '[]'))
+      'retention', floor(extract(epoch from q.retention))::bigint,
+      'promote_after', extract(epoch from q.promote_after), 'waiting_since', skep.micros(t.oldest), 'types', coalesce(t.types, '[]'))
       order by q.name collate "C"), '[]')
     from queues q left join types t on t.queue = q.name);
 end

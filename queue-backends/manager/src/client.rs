@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Beat, Claimed, Clock, Error, Incarnation, Orders, Pump, Queue, QueueName, Random, Result, Settled,
-    Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Beat, Claimed, Clock, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Random,
+    Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -38,6 +38,14 @@ impl Manager {
 /// An answer that belongs to another question.
 fn odd() -> Error {
     Error::Unavailable("the manager answered something else".into())
+}
+
+/// The answer to what has none.
+fn done(answer: Answer) -> Result<()> {
+    match answer {
+        Answer::Done => Ok(()),
+        _ => Err(odd()),
+    }
 }
 
 /// What an answer carries, if it is the one that was asked for.
@@ -70,6 +78,9 @@ impl Queue for Manager {
             self.keeper.ready().await;
         }
     }
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        done(self.ask(Request::Progress { notes }).await?)
+    }
 }
 
 #[async_trait]
@@ -89,15 +100,15 @@ impl Admin for Manager {
         expect!(self.ask(Request::Act { act, ids }).await?, Acted)
     }
     async fn set(&self, queue: QueueName, task_type: Option<TaskType>, setting: Setting) -> Result<()> {
-        match self.ask(Request::Set { queue, task_type, setting }).await? {
-            Answer::Done => Ok(()),
-            _ => Err(odd()),
-        }
+        done(self.ask(Request::Set { queue, task_type, setting }).await?)
     }
     async fn drones(&self) -> Result<Vec<DroneView>> {
         expect!(self.ask(Request::Drones).await?, Drones)
     }
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         expect!(self.ask(Request::Drain { drone }).await?, Known)
+    }
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        expect!(self.ask(Request::Rescue { drone }).await?, Known)
     }
 }

@@ -17,9 +17,13 @@ const DRONES: &str = "select skep.see_drones()";
 const ACT: &str = "select skep.act($1, $2)";
 const CHANGE: &str = "select skep.change($1, $2, $3, $4)";
 const DRAIN: &str = "select skep.drain($1)";
+const TAKE_FOR_GONE: &str = "select * from skep.take_for_gone($1)";
 
 /// The longest retention in microseconds: a hundred years.
 const MOST_RETENTION: u128 = 100 * 365 * 86_400 * 1_000_000;
+
+/// Most steps of an operator's rescue, each of up to 100 claims; what is left waits for the next look.
+const STEPS: usize = 100;
 
 /// A drone as the functions show it.
 #[derive(Deserialize)]
@@ -90,6 +94,9 @@ impl PgQueue {
             }
             Setting::Intake(intake) => ("intake", Some(intake as i64)),
             Setting::Retention(kept) => ("retention", Some(kept.as_micros().min(MOST_RETENTION) as i64)),
+            Setting::PromoteAfter(time) => {
+                ("promote_after", time.map(|time| Setting::promote_after(time).as_micros() as i64))
+            }
             Setting::MaxPayload(bytes) => ("max_payload", Some(bytes.min(CEILING_MAX_PAYLOAD) as i64)),
         };
         let mut arguments = PgArguments::default();
@@ -106,6 +113,21 @@ impl PgQueue {
         let rows = self.store.call(DRAIN, arguments).await?;
         let told = rows.first().map(|row| row.try_get(0)).transpose()?;
         Ok(told.unwrap_or(false))
+    }
+
+    pub(crate) async fn take_for_gone(&self, drone: Incarnation) -> Result<bool, Error> {
+        let mut known = false;
+        for _ in 0..STEPS {
+            let mut arguments = PgArguments::default();
+            arguments.add(drone.0).map_err(Error::unsendable)?;
+            let rows = self.store.call(TAKE_FOR_GONE, arguments).await?;
+            let row = rows.first().ok_or_else(|| Error::Corrupt("no answer".into()))?;
+            known |= row.try_get::<bool, _>("o_known")?;
+            if !row.try_get::<bool, _>("o_more")? {
+                break;
+            }
+        }
+        Ok(known)
     }
 
     /// Calls what answers one value of JSON.

@@ -146,4 +146,12 @@ impl Admin for PgQueue {
         }
         Ok(told)
     }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        let known = self.take_for_gone(drone).await.map_err(|error| self.failed(error))?;
+        if known {
+            self.ring().await;
+        }
+        Ok(known)
+    }
 }

@@ -31,6 +31,13 @@ pub trait Admin: Send + Sync + 'static {
     async fn drones(&self) -> Result<Vec<DroneView>>;
     /// Tells a drone (an incarnation) to drain; false when there is none.
     async fn drain(&self, drone: Incarnation) -> Result<bool>;
+    /// Takes a drone (an incarnation) for gone, whatever its lease says; false when there is none.
+    ///
+    /// * Its tasks are rescued at once, as after a lease of silence that was watched: see
+    ///   [`Queue::beat`](crate::Queue::beat). Then the drone is forgotten.
+    /// * While a postback has no room its task stays claimed, and the drone known, to the next look.
+    /// * If it beats again it begins a new lease, and its old claims are lost. Late, but unclaimed, still wins.
+    async fn rescue(&self, drone: Incarnation) -> Result<bool>;
 }
 
 /// A task's state, as stored. `retryable` and `running` are words for people: a scheduled task with
@@ -96,7 +103,15 @@ pub enum Setting {
     Retention(Duration),
     /// Most bytes of one payload (a queue only).
     MaxPayload(usize),
+    /// Lets no task starve (a queue only): one that has been due for k times so long is handed out as if its
+    /// priority number were k lower, but never below 1. None for strict order. Kept to the microsecond, from a
+    /// millisecond to a hundred years.
+    PromoteAfter(Option<Duration>),
 }
+
+/// The shortest and the longest [`Setting::PromoteAfter`]; others count as the nearer of the two.
+pub const PROMOTE_AFTER: [Duration; 2] =
+    [Duration::from_millis(1), Duration::from_secs(100 * 365 * 24 * 3600)];
 
 /// Whether a queue takes new tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -211,6 +226,12 @@ pub struct QueueView {
     pub intake: Intake,
     /// How long terminal tasks are kept, in seconds.
     pub retention: u64,
+    /// What a task must have been due for to count as one priority sooner, in seconds; absent for strict order.
+    #[serde(default, with = "seconds")]
+    pub promote_after: Option<Duration>,
+    /// When the available task that has waited longest was due; absent when none waits.
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
     /// Its types.
     pub types: Vec<TypeView>,
 }
@@ -245,6 +266,33 @@ pub struct DroneView {
     pub draining: bool,
     /// What it tells of itself.
     pub facts: DroneFacts,
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// A [`Setting::PromoteAfter`] as queues keep it.
+    #[must_use]
+    pub fn promote_after(asked: Duration) -> Duration {
+        let [least, most] = PROMOTE_AFTER;
+        Duration::from_micros(asked.clamp(least, most).as_micros() as u64)
+    }
+}
+
+/// A duration as a number of seconds, with its fraction.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(from)?;
+        Ok(seconds.map(|seconds| Duration::from_micros((seconds * 1e6).round() as u64)))
+    }
 }
 
 // === impl State ===

@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | [`id`], [`mask`], [`block`] | what a task is called, and how up to 128 of them travel as one |
 //! | [`submit`], [`claim`], [`outcome`], [`beat`] | the four conversations of a queue, as plain data |
-//! | [`queue`] | the contract of a backend: five methods |
+//! | [`progress`] | how running tasks get on, as a hint |
+//! | [`queue`] | the contract of a backend: five methods, and a hint |
 //! | [`admin`] | what an operator may see and do |
 //! | [`observed`] | what any queue is asked, counted |
 //! | [`meter`] | what the server behind a queue spends, for benches |
@@ -27,6 +28,7 @@ pub mod name;
 pub mod observed;
 pub mod outcome;
 pub mod payloads;
+pub mod progress;
 pub mod queue;
 pub mod receipt;
 pub mod submit;
@@ -46,6 +48,7 @@ pub use name::{NameError, QueueName, TaskType};
 pub use observed::Observed;
 pub use outcome::{Cause, Ending, Failure, Outcome, Settled, Settlement};
 pub use payloads::Payloads;
+pub use progress::Progress;
 pub use queue::{Error, Queue, Result};
 pub use receipt::{Holder, Receipt};
 pub use submit::{Reason, Rejection, Submission, Submitted};

@@ -13,8 +13,8 @@ use serde::Serialize;
 use tracing::Instrument;
 
 use crate::{
-    Beat, Claimed, Clock, Error, Orders, Pump, Queue, Result, Settled, Settlement, Submission, Submitted,
-    TaskType,
+    Beat, Claimed, Clock, Error, Orders, Progress, Pump, Queue, Result, Settled, Settlement, Submission,
+    Submitted, TaskType,
 };
 
 /// A queue that counts what is asked of it, and how long that takes.
@@ -229,6 +229,10 @@ impl<Q: Queue + ?Sized> Queue for Observed<Q> {
 
     async fn arrival(&self, types: &[TaskType]) {
         self.queue.arrival(types).await;
+    }
+
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.queue.progress(notes).await
     }
 }
 

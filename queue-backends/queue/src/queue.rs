@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Beat, Claimed, Orders, Pump, Settled, Settlement, Submission, Submitted, TaskType};
+use crate::{Beat, Claimed, Orders, Progress, Pump, Settled, Settlement, Submission, Submitted, TaskType};
 
 /// An error, sorted by what the caller does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -62,6 +62,9 @@ pub trait Queue: Send + Sync + 'static {
     ///   then the first submitted. Among members of one block due at the same moment the choice is free once
     ///   some were given back, and so it is among postbacks that entered together; the grouping and order of
     ///   the answer's rows always are.
+    /// * In a queue with [`PromoteAfter`](crate::admin::Setting::PromoteAfter) a task that has been due for k
+    ///   times so long counts as one whose priority number is k lower, but never below 1; what is shown and
+    ///   handed out as its priority stays.
     /// * No task is handed out before it is due, while it is claimed, or while its type or queue is paused.
     /// * Asked again with the same claim id it answers what is left of that claim, and claims nothing new.
     ///   (A claim whose tasks are all settled may be forgotten: a drone uses an id for one batch.)
@@ -118,4 +121,12 @@ pub trait Queue: Send + Sync + 'static {
     ///
     /// A hint: safe to drop, may return for nothing; a caller polls all the same.
     async fn arrival(&self, types: &[TaskType]);
+
+    /// Tells how running tasks get on.
+    ///
+    /// A hint: it may be dropped, and a backend that nobody can watch drops it. It changes no task.
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        drop(notes);
+        Ok(())
+    }
 }

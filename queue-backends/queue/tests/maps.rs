@@ -22,7 +22,7 @@ fn there_and_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(word: &T)
 }
 
 fn block() -> Block {
-    let one = Block::one("resize".parse().unwrap(), "", &SystemClock, &SystemRandom);
+    let one = Block::one("resize".parse().expect("a name"), "", &SystemClock, &SystemRandom);
     Block { payloads: Payloads::new(&[&b"{}"[..], b"\0\xff"]), ..one }
 }
 
@@ -86,6 +86,8 @@ fn what_an_operator_says_and_hears() {
         Setting::Intake(Intake::Draining),
         Setting::Retention(Duration::from_secs(1)),
         Setting::MaxPayload(1024),
+        Setting::PromoteAfter(None),
+        Setting::PromoteAfter(Some(Duration::from_micros(1_500_001))),
     ] {
         there_and_back(&setting);
     }

@@ -22,6 +22,9 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::LateLoses, "lease::late_but_unclaimed_wins"),
     (Bug::BeatsFromOne, "lease::who_comes_back_begins_anew"),
     (Bug::NotDue, "pump::nothing_before_it_is_due"),
+    (Bug::NeverPromoted, "promote::who_waits_long_is_promoted"),
+    (Bug::PromotedFirst, "promote::order_among_the_promoted_is_as_ever"),
+    (Bug::RescueReleases, "rescue::a_word_rescues_at_once"),
 ];
 
 #[tokio::test]

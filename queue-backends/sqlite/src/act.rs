@@ -150,6 +150,7 @@ impl Turn<'_> {
             Setting::Paused(paused) => row.paused = paused,
             Setting::Capacity(capacity) => row.capacity = capacity,
             Setting::Intake(intake) => row.intake = intake,
+            Setting::PromoteAfter(time) => row.promote_after = time.map(Setting::promote_after),
             Setting::MaxPayload(bytes) => row.max_payload = bytes.min(CEILING_MAX_PAYLOAD),
             Setting::Retention(retention) if mutant!(RetentionAsItWas) => row.retention = retention,
             Setting::Retention(retention) => {

@@ -40,6 +40,7 @@ const TO_CANCEL: &str = "select b.block, p.live from parts p join claims c on c.
      join blocks b on b.id = p.block where p.cancel = 1 and c.drone = ?1 order by p.claim, b.block";
 const DRAIN: &str = "select drain from drones where incarnation = ?1";
 const PULSES: &str = "select incarnation, number, ttl from drones";
+const KNOWN: &str = "select 1 from drones where incarnation = ?1";
 const FORGET: &str = "delete from drones where incarnation = ?1";
 
 /// Renews a lease, or forgets a drone; rescues; answers the orders.
@@ -141,6 +142,20 @@ fn give_back(turn: &mut Turn<'_>, drone: Incarnation) -> Result<(), Error> {
     each_member(turn, drone, |turn, block, part, members, claim| {
         conclude(turn, block, std::slice::from_mut(part), claim, members, &Outcome::Release)
     })
+}
+
+/// An operator takes a drone for gone; false when there is none.
+pub(crate) fn take_for_gone(turn: &mut Turn<'_>, drone: Incarnation) -> Result<bool, Error> {
+    if !row::any(turn.db, KNOWN, [&drone.as_bytes()[..]])? {
+        return Ok(false);
+    }
+    turn.ring = true;
+    if mutant!(RescueReleases) {
+        give_back(turn, drone)?
+    } else {
+        rescue(turn, drone)?
+    }
+    Ok(true)
 }
 
 /// A drone is gone: its tasks become available again, or end.

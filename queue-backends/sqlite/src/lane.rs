@@ -25,6 +25,7 @@ pub(crate) struct QueueRow {
     pub(crate) intake: Intake,
     pub(crate) retention: Duration,
     pub(crate) max_payload: usize,
+    pub(crate) promote_after: Option<Duration>,
     /// Whether it differs from the file.
     changed: bool,
 }
@@ -49,11 +50,21 @@ pub(crate) struct Lanes {
     lanes: Vec<Lane>,
 }
 
-const QUEUE: &str =
-    "select name, depth, capacity, paused, intake, retention, max_payload from queues where name = ?1";
-const WRITE_QUEUE: &str = "insert into queues (name, depth, capacity, paused, intake, retention, max_payload) \
-     values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict (name) do update set depth = ?2, capacity = ?3, \
-     paused = ?4, intake = ?5, retention = ?6, max_payload = ?7";
+/// The columns that [`QueueRow::read`] reads.
+macro_rules! queue_columns {
+    () => {
+        "name, depth, capacity, paused, intake, retention, max_payload, promote_after"
+    };
+}
+pub(crate) use queue_columns;
+
+const QUEUE: &str = concat!("select ", queue_columns!(), " from queues where name = ?1");
+const WRITE_QUEUE: &str = concat!(
+    "insert into queues (",
+    queue_columns!(),
+    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict (name) do update set depth = ?2, capacity = ?3, \
+     paused = ?4, intake = ?5, retention = ?6, max_payload = ?7, promote_after = ?8"
+);
 const LANE: &str =
     "select id, queue, task_type, depth, capacity, paused from lanes where queue = ?1 and task_type = ?2";
 const LANE_BY_ID: &str = "select id, queue, task_type, depth, capacity, paused from lanes where id = ?1";
@@ -64,7 +75,7 @@ const WRITE_LANE: &str = "update lanes set depth = ?2, capacity = ?3, paused = ?
 // === impl QueueRow ===
 
 impl QueueRow {
-    /// Reads `name, depth, capacity, paused, intake, retention, max_payload`.
+    /// Reads [`queue_columns`].
     pub(crate) fn read(row: &Row<'_>) -> Result<Self, Error> {
         let intake = [Intake::Open, Intake::Paused, Intake::Draining];
         Ok(Self {
@@ -75,6 +86,7 @@ impl QueueRow {
             intake: intake.get(usize::from(row.get::<_, u8>(4)?)).copied().unwrap_or_default(),
             retention: Duration::from_micros(row::count(row, 5)?),
             max_payload: row::count(row, 6)? as usize,
+            promote_after: row::maybe_count(row, 7)?.map(Duration::from_micros),
             changed: false,
         })
     }
@@ -88,6 +100,7 @@ impl QueueRow {
             intake: Intake::Open,
             retention: RETENTION,
             max_payload: DEFAULT_MAX_PAYLOAD,
+            promote_after: None,
             changed: false,
         }
     }
@@ -102,7 +115,8 @@ impl QueueRow {
             self.paused,
             intake,
             retention,
-            self.max_payload as i64
+            self.max_payload as i64,
+            self.promote_after.map(micros)
         ];
         row::run(db, WRITE_QUEUE, row)?;
         self.changed = false;

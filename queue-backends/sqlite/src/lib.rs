@@ -20,6 +20,7 @@ pub mod mutant;
 mod open;
 mod overview;
 mod part;
+mod promoted;
 mod pump;
 mod row;
 mod settle;

@@ -59,6 +59,9 @@ pub enum Mutant {
     SplitTakesAll,
     ConflictIgnoredInFollowUps,
     BeatsFromOne,
+    NeverPromoted,
+    PromotedFirst,
+    RescueReleases,
 }
 
 /// Whether a fault is switched on.

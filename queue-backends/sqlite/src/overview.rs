@@ -5,29 +5,33 @@ use skep_queue::{
     admin::{DroneView, QueueView, TypeView},
 };
 
-use crate::{error::Error, lane::QueueRow, row, turn::Turn};
+use crate::{
+    error::Error,
+    lane::{QueueRow, queue_columns},
+    row,
+    turn::Turn,
+};
 
-const QUEUES: &str =
-    "select name, depth, capacity, paused, intake, retention, max_payload from queues order by name";
+const QUEUES: &str = concat!("select ", queue_columns!(), " from queues order by name");
 const LANES: &str =
     "select task_type, depth, capacity, paused from lanes where queue = ?1 order by task_type";
 const COUNTS: &str = "select l.queue, case when p.state = 1 and p.run_at <= ?1 then 0 else p.state end s, \
-     sum(p.n) from parts p join lanes l on l.id = p.lane group by l.queue, s";
+     sum(p.n), min(p.run_at) from parts p join lanes l on l.id = p.lane group by l.queue, s";
 const DRONES: &str = "select incarnation, queue, beat_at, ttl, drain, facts from drones order by incarnation";
 
 impl Turn<'_> {
     /// Every queue, by name.
     pub(crate) fn queues(&self) -> Result<Vec<QueueView>, Error> {
         let counts = row::all(self.db, COUNTS, [self.now.micros()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, u8>(1)?, row::count(row, 2)?))
+            let name: QueueName = row::name(row, 0)?;
+            let earliest = Timestamp::from_micros(row.get(3)?);
+            Ok((name, row.get::<_, u8>(1)?, row::count(row, 2)?, earliest))
         })?;
         let drones = self.drones()?;
         let queues = row::all(self.db, QUEUES, [], QueueRow::read)?;
         let view = |queue: QueueRow| {
-            let count = |state: u8| {
-                let same = |(name, s, _): &&(String, u8, u64)| *name == queue.name.as_str() && *s == state;
-                counts.iter().find(same).map_or(0, |(.., tasks)| *tasks)
-            };
+            let of = |state: u8| counts.iter().find(|(name, s, ..)| *name == queue.name && *s == state);
+            let count = |state: u8| of(state).map_or(0, |(_, _, tasks, _)| *tasks);
             Ok(QueueView {
                 depth: queue.depth,
                 capacity: queue.capacity,
@@ -37,6 +41,8 @@ impl Turn<'_> {
                 paused: queue.paused,
                 intake: queue.intake,
                 retention: queue.retention.as_secs(),
+                promote_after: queue.promote_after,
+                waiting_since: of(0).map(|(.., earliest)| *earliest),
                 types: self.types(&queue.name, &drones)?,
                 name: queue.name,
             })

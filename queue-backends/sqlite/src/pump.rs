@@ -8,7 +8,7 @@ use crate::{
     lane::micros,
     mutant::{self, mutant},
     part::{CLAIMED, PART_COLUMNS, Part},
-    row,
+    promoted, row,
     turn::{BLOCK_COLUMNS, BlockRow, Turn, payloads},
 };
 
@@ -37,8 +37,8 @@ const KNOW_DRONE: &str = "insert into drones (incarnation, queue, number, beat_a
 const HELD: &str = select_held!("p.state = 2 and p.claim = ?1");
 
 /// A part and what else a drone gets of it.
-struct Held {
-    part: Part,
+pub(crate) struct Held {
+    pub(crate) part: Part,
     block: BlockRow,
     payloads: Payloads,
 }
@@ -75,12 +75,16 @@ fn claim(turn: &mut Turn<'_>, pump: &Pump, demand: &Demand) -> Result<Vec<Held>,
         () if mutant!(PriorityReversed) => mutant::LAST_FIRST,
         () => READY,
     };
-    row::until(turn.db, ready, [turn.lanes.at(lane).id], |row| {
-        let held = Held::read(row)?;
+    let mut choose = |held: Held| {
         tasks += held.part.live.len();
         chosen.push(held);
-        Ok(tasks < demand.room)
-    })?;
+        tasks < demand.room
+    };
+    let (id, promote_after) = (turn.lanes.at(lane).id, turn.lanes.queue_of(lane).promote_after);
+    match promote_after.filter(|_| !mutant!(NeverPromoted)) {
+        Some(every) => promoted::until(turn, id, every, choose)?,
+        None => row::until(turn.db, ready, [id], |row| Ok(choose(Held::read(row)?)))?,
+    }
     let mut room = demand.room;
     for held in &mut chosen {
         let live = held.part.live;
@@ -149,7 +153,7 @@ fn hand_out(turn: &mut Turn<'_>, claim: ClaimId, mut held: Vec<Held>) -> Result<
 }
 
 impl Held {
-    fn read(row: &Row<'_>) -> Result<Self, Error> {
+    pub(crate) fn read(row: &Row<'_>) -> Result<Self, Error> {
         let (part, block) = (Part::read(row)?, BlockRow::read(row, PART_COLUMNS)?);
         Ok(Self { part, block, payloads: payloads(row, PART_COLUMNS + BLOCK_COLUMNS)? })
     }
@@ -165,6 +169,9 @@ mod tests {
         skep_migrations::SQLITE.iter().for_each(|step| db.execute_batch(step).unwrap());
         let plan = row::plan(&db, READY);
         assert!(plan.starts_with("SEARCH p USING INDEX parts_ready (lane=?)"), "{plan}");
+        assert!(!plan.contains("TEMP") && !plan.contains("SCAN"), "{plan}");
+        let plan = row::plan(&db, promoted::READY_OF);
+        assert!(plan.starts_with("SEARCH p USING INDEX parts_ready (lane=? AND priority=?)"), "{plan}");
         assert!(!plan.contains("TEMP") && !plan.contains("SCAN"), "{plan}");
         let plan = row::plan(&db, crate::turn::WITH_PARTS);
         assert!(plan.contains("parts_block (block=?)") && !plan.contains("TEMP"), "{plan}");

@@ -253,6 +253,10 @@ impl Admin for SqliteQueue {
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.turn(move |turn| turn.drain(drone)).await
     }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.turn(move |turn| beat::take_for_gone(turn, drone)).await
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,9 @@ const MUTANTS: &[(Mutant, &str)] = &[
     (Mutant::SplitTakesAll, "blocks::a_block_is_split_where_the_room_ends"),
     (Mutant::ConflictIgnoredInFollowUps, "followup::a_conflict_refuses_the_ending"),
     (Mutant::BeatsFromOne, "lease::who_comes_back_begins_anew"),
+    (Mutant::NeverPromoted, "promote::who_waits_long_is_promoted"),
+    (Mutant::PromotedFirst, "promote::order_among_the_promoted_is_as_ever"),
+    (Mutant::RescueReleases, "rescue::a_word_rescues_at_once"),
 ];
 
 /// Runs every clause at once, each with a file of its own; answers the names of those that failed.

@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Beat, Cause, ClaimId, Claimed, Demand, Ending, Error, Failure, Incarnation, Orders, Outcome, Pump,
-    Queue, QueueName, Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Beat, Cause, ClaimId, Claimed, Demand, Ending, Error, Failure, Incarnation, Orders, Outcome,
+    Progress, Pump, Queue, QueueName, Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
     testing::{Model, TestClock, TestRandom},
 };
@@ -111,6 +111,9 @@ impl Queue for Told {
     async fn arrival(&self, types: &[TaskType]) {
         self.model.arrival(types).await;
     }
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.model.progress(notes).await
+    }
 }
 
 #[async_trait]
@@ -135,5 +138,8 @@ impl Admin for Told {
     }
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.model.drain(drone).await
+    }
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.model.rescue(drone).await
     }
 }

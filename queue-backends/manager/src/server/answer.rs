@@ -35,6 +35,10 @@ impl Session {
                 backend.arrival(&types).await;
                 Answer::Done
             }
+            Request::Progress { notes } => {
+                backend.progress(notes).await?;
+                Answer::Done
+            }
             Request::Call { .. } | Request::Collect { .. } => {
                 return Err(Error::Refused("not yet".into()));
             }
@@ -53,6 +57,7 @@ impl Session {
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
             Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
+            Request::Rescue { drone } => Answer::Known(backend.rescue(drone).await?),
         })
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use skep_queue::{
-    Beat, Block, Claimed, Error, Incarnation, Orders, Pump, QueueName, Settled, Settlement, Submission,
-    Submitted, TaskId, TaskType,
+    Beat, Block, Cause, Claimed, Error, Incarnation, Orders, Progress, Pump, QueueName, Settled, Settlement,
+    Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, State},
 };
 
@@ -52,6 +52,8 @@ pub enum Request {
     /// [`Queue::arrival`](skep_queue::Queue::arrival): answered when there may be something. A drone that waits
     /// is known by its last `Beat` or `Pump` on this link.
     Arrival { types: Vec<TaskType> },
+    /// [`Queue::progress`](skep_queue::Queue::progress).
+    Progress { notes: Vec<Progress> },
     /// Submits a block of one and waits for its end, with notes on the way.
     Call { block: Block, wait: Duration },
     /// Waits for the end of a task, with notes on the way.
@@ -74,6 +76,8 @@ pub enum Request {
     Drones,
     /// [`Admin::drain`](skep_queue::Admin::drain).
     Drain { drone: Incarnation },
+    /// [`Admin::rescue`](skep_queue::Admin::rescue).
+    Rescue { drone: Incarnation },
 }
 
 /// What is answered when it went well.
@@ -127,6 +131,9 @@ pub enum End {
         /// The last thing that went wrong.
         #[serde(default)]
         error: Option<String>,
+        /// Why, when it did not end well and that is known.
+        #[serde(default)]
+        cause: Option<Cause>,
     },
     /// Not within the time.
     Waiting,

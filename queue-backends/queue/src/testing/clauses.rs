@@ -17,7 +17,9 @@ pub mod followup;
 pub mod lease;
 pub mod operate;
 pub mod payload;
+pub mod promote;
 pub mod pump;
+pub mod rescue;
 pub mod settle;
 pub mod several;
 pub mod submit;
@@ -108,6 +110,17 @@ macro_rules! each_clause {
                 every_claim_raises_the_fence
                 nothing_to_hand_out_is_an_empty_answer
             }
+            promote {
+                who_waits_long_is_promoted
+                without_it_the_order_is_strict
+                order_among_the_promoted_is_as_ever
+                a_promoted_task_keeps_its_priority
+                waiting_counts_from_the_due_time
+                promoted_blocks_fill_the_room
+                a_promoted_block_in_parts_is_taken_whole
+                the_time_of_promotion_is_shown
+                queues_tell_who_waits_longest
+            }
             blocks {
                 members_settle_each_on_their_own
                 the_first_and_the_last_ordinal_work
@@ -161,6 +174,7 @@ macro_rules! each_clause {
                 a_drain_is_told
                 who_leaves_is_forgotten
                 who_leaves_gives_back
+                progress_changes_nothing
             }
             lease {
                 silence_that_was_watched_is_rescued
@@ -177,6 +191,15 @@ macro_rules! each_clause {
                 who_comes_back_begins_anew
                 what_is_rescued_keeps_its_place
                 a_successor_comes_before_the_rescue
+            }
+            rescue {
+                a_word_rescues_at_once
+                a_word_leaves_tasks_their_place
+                a_rescue_of_nobody_is_false
+                a_word_discards_as_silence_does
+                a_word_cancels_what_was_to_stop
+                a_rescue_without_room_is_finished_later
+                who_comes_back_from_a_rescue_begins_anew
             }
             operate {
                 a_waiting_task_is_cancelled_at_once

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 
 use super::TestRandom;
 use crate::{
-    Admin, Beat, Claimed, Error, Incarnation, Orders, Pump, Queue, QueueName, Random, Result, Settled,
-    Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Beat, Claimed, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Random, Result,
+    Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -155,6 +155,10 @@ impl<Q: Queue + ?Sized> Queue for Flaky<Q> {
     async fn arrival(&self, types: &[TaskType]) {
         self.queue.arrival(types).await;
     }
+
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.faulty(|| self.queue.progress(notes.clone())).await
+    }
 }
 
 #[async_trait]
@@ -192,6 +196,11 @@ impl<Q: Admin + ?Sized> Admin for Flaky<Q> {
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         self.reachable()?;
         self.queue.drain(drone).await
+    }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        self.reachable()?;
+        self.queue.rescue(drone).await
     }
 }
 

@@ -68,6 +68,12 @@ pub enum Bug {
     NotDue,
     /// The beats of a drone that was forgotten are counted from one again.
     BeatsFromOne,
+    /// A pump promotes nobody.
+    NeverPromoted,
+    /// A promoted task goes before those of its new priority that were due earlier.
+    PromotedFirst,
+    /// An operator's rescue gives back what it should count as lost.
+    RescueReleases,
 }
 
 impl Model {
@@ -184,5 +190,11 @@ impl Admin for Model {
 
     async fn drain(&self, drone: Incarnation) -> Result<bool> {
         Ok(self.locked(|store| store.drain(drone)))
+    }
+
+    async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+        let found = self.locked(|store| store.take_for_gone(drone));
+        self.arrived.notify_waiters();
+        Ok(found)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::{
-    Cause, ClaimId, Outcome,
+    Cause, ClaimId, Outcome, Progress, TaskId,
     admin::{Act, Acted, Setting, State},
     testing::{
         Bench, Verdict,
@@ -138,4 +140,29 @@ pub async fn who_leaves_gives_back(bench: Bench) {
     let tasks = other.pump("a", 9).await;
     assert_eq!(tasks.len(), 3);
     assert!(tasks.iter().all(|task| task.counters == (0, 0, 0)));
+}
+
+/// Progress is a hint: it changes no task, whoever sends it, and of whatever.
+pub async fn progress_changes_nothing(bench: Bench) {
+    let drone = bench.drone("d").await;
+    let id = bench.one("a").await;
+    let task = drone.take("a").await;
+    let note = |id: TaskId, n: Option<f64>| Progress {
+        task: id,
+        claim: task.claim,
+        n,
+        of: Some(10.0),
+        note: Some("page \u{0}".into()),
+        data: Some(Bytes::from_static(b"{\"rows\": [1]}")),
+    };
+    let nobody = TaskId(uuid::Uuid::from_u128(1));
+    let notes = vec![note(id, Some(3.0)), note(id, None), note(nobody, Some(f64::MAX))];
+    assert_eq!(bench.backend.progress(notes).await, Ok(()));
+    assert_eq!(bench.backend.progress(Vec::new()).await, Ok(()));
+    let view = bench.view(id).await;
+    assert_eq!((view.state, view.attempts, view.error), (State::Claimed, 0, None));
+    drone.complete(&task).await;
+    let late = vec![note(id, Some(10.0))];
+    assert_eq!(bench.backend.progress(late).await, Ok(()));
+    assert_eq!(bench.state(id).await, State::Completed);
 }

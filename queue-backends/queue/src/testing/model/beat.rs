@@ -90,16 +90,30 @@ impl Store {
             silent = pulses;
             silent.retain(|pulse| self.drones[&pulse.drone].beat_at + pulse.ttl <= self.now);
         }
-        for pulse in silent {
-            for claim in self.claims_of(pulse.drone) {
-                for key in self.claimed_under(claim) {
-                    // No room for its postback: it stays lost until the next look.
-                    let _ = self.step(|store| store.lose(claim, key));
-                }
+        silent.iter().for_each(|pulse| self.lose_all(pulse.drone));
+    }
+
+    /// An operator takes a drone for gone.
+    pub(super) fn take_for_gone(&mut self, drone: Incarnation) -> bool {
+        let known = self.drones.contains_key(&drone);
+        match known {
+            true if self.has_bug(Bug::RescueReleases) => self.forget(drone),
+            true => self.lose_all(drone),
+            false => {}
+        }
+        known
+    }
+
+    /// A drone is gone: its tasks become available again, or end, and it is forgotten.
+    fn lose_all(&mut self, drone: Incarnation) {
+        for claim in self.claims_of(drone) {
+            for key in self.claimed_under(claim) {
+                // No room for its postback: it stays lost until the next look.
+                let _ = self.step(|store| store.lose(claim, key));
             }
-            if self.claims_of(pulse.drone).is_empty() {
-                self.drones.remove(&pulse.drone);
-            }
+        }
+        if self.claims_of(drone).is_empty() {
+            self.drones.remove(&drone);
         }
     }
 

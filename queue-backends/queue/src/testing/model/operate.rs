@@ -16,6 +16,7 @@ impl Store {
         let row = &self.queues[name];
         let count =
             |state| self.tasks.values().filter(|t| t.queue == *name && t.state == state).count() as u64;
+        let waiting = self.tasks.values().filter(|t| t.queue == *name && t.state == State::Available);
         let types = row.types.iter().map(|(task_type, of_type)| TypeView {
             name: task_type.clone(),
             depth: self.depth(name, Some(task_type)),
@@ -33,6 +34,8 @@ impl Store {
             paused: row.paused,
             intake: row.intake,
             retention: row.retention.as_secs(),
+            promote_after: row.promote_after,
+            waiting_since: waiting.map(|task| task.run_at).min(),
             types: types.collect(),
         }
     }
@@ -138,6 +141,7 @@ impl Store {
             (None, Setting::Intake(intake)) => row.intake = intake,
             (None, Setting::Retention(retention)) => row.retention = retention,
             (None, Setting::MaxPayload(bytes)) => row.max_payload = bytes.min(CEILING_MAX_PAYLOAD),
+            (None, Setting::PromoteAfter(time)) => row.promote_after = time.map(Setting::promote_after),
             (Some(t), Setting::Paused(paused)) => row.types.entry(t).or_default().paused = paused,
             (Some(t), Setting::Capacity(capacity)) => row.types.entry(t).or_default().capacity = capacity,
             (Some(t), _) => return Err(Error::Refused(format!("{t} is a type: set this on its queue"))),

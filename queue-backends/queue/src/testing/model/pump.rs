@@ -25,11 +25,16 @@ impl Store {
     }
 
     fn claim(&mut self, pump: &Pump, demand: &Demand) {
+        let every = self.queues.get(&pump.queue).and_then(|row| row.promote_after);
+        let every = every.filter(|_| !self.has_bug(Bug::NeverPromoted));
         let mut due: Vec<Key> = self.due(pump, demand);
         due.sort_by_key(|key| {
             // Members of one block that are due at one moment have no order among them.
             let last = !self.prefer.contains(&key.0.task(key.1));
-            (self.tasks[key].rank(), last, key.1)
+            let (task, first) = (&self.tasks[key], self.has_bug(Bug::PromotedFirst));
+            let (number, run_at, submitted) = task.rank(every, self.now);
+            let stayed = first && number == task.priority.number();
+            (number, stayed, run_at, submitted, last, key.1)
         });
         due.truncate(demand.room + usize::from(self.has_bug(Bug::RoomOffByOne)));
         for key in due {

@@ -62,6 +62,7 @@ pub(super) struct QueueRow {
     pub intake: Intake,
     pub retention: Duration,
     pub max_payload: usize,
+    pub promote_after: Option<Duration>,
     pub types: BTreeMap<TaskType, TypeRow>,
 }
 
@@ -107,6 +108,7 @@ impl Default for QueueRow {
             intake: Intake::Open,
             retention: Duration::from_secs(24 * 3600),
             max_payload: DEFAULT_MAX_PAYLOAD,
+            promote_after: None,
             types: BTreeMap::new(),
         }
     }
@@ -118,9 +120,11 @@ impl Task {
         self.history.push(Event { at, cause, attempts, worker, error });
     }
 
-    /// Where a pump hands it out: lower is sooner.
-    pub(super) fn rank(&self) -> (Priority, Timestamp, u64) {
-        (self.priority, self.run_at, self.submitted)
+    /// Where a pump hands it out at `now`: lower is sooner.
+    pub(super) fn rank(&self, every: Option<Duration>, now: Timestamp) -> (u8, Timestamp, u64) {
+        let waited = now.since(self.run_at).as_micros();
+        let sooner = every.map_or(0, |every| waited / every.as_micros()).min(4) as u8;
+        (self.priority.number().saturating_sub(sooner).max(1), self.run_at, self.submitted)
     }
 }
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Backend, Beat, ClaimId, Error, Mask, Orders, Pump, QueueName, Reason, Rejection, Settled, Settlement,
-    Submission, Submitted, TaskId, TaskType,
+    Backend, Beat, ClaimId, Error, Incarnation, Mask, Orders, Pump, QueueName, Reason, Rejection, Settled,
+    Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, Setting, State},
     testing::Handed,
 };
@@ -17,6 +17,7 @@ pub(super) enum Call {
     Beat(Beat),
     Act(Act, TaskId),
     Set(QueueName, Option<TaskType>, Setting),
+    Rescue(Incarnation),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,7 @@ pub(super) enum Answer {
     Settled(Vec<[Mask; 5]>, Vec<Option<Reason>>),
     Orders(Orders),
     Acted(Vec<Did>),
+    Rescued(bool),
     Done,
     Failed(Error),
 }
@@ -89,6 +91,7 @@ async fn answer(backend: &dyn Backend, call: &Call) -> Result<Answer, Error> {
             backend.set(queue.clone(), task_type.clone(), *setting).await?;
             Answer::Done
         }
+        Call::Rescue(drone) => Answer::Rescued(backend.rescue(*drone).await?),
     })
 }
 

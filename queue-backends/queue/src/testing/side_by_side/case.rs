@@ -89,7 +89,10 @@ impl Case {
             }
             Op::Pass { seconds } => self.clock.advance(Duration::from_secs(*seconds)),
             Op::StepWall { seconds } => self.step_wall(*seconds),
-            Op::Pause { .. } | Op::Capacity { .. } | Op::Intake { .. } => self.set(op, *lost).await?,
+            Op::Rescue { drone } => self.call(Call::Rescue(self.drones[*drone]), *lost).await.map(drop)?,
+            Op::Pause { .. } | Op::Capacity { .. } | Op::Intake { .. } | Op::Promote { .. } => {
+                self.set(op, *lost).await?;
+            }
         }
         self.look().await
     }
@@ -206,6 +209,7 @@ impl Case {
             Op::Intake { open } => {
                 (None, Setting::Intake(if open { Intake::Open } else { Intake::Draining }))
             }
+            Op::Promote { seconds } => (None, Setting::PromoteAfter(seconds.map(Duration::from_secs))),
             _ => return Ok(()),
         };
         let of = of.map(|index| kind(TYPES[index]));

@@ -1,6 +1,6 @@
 //! Looking at both after a step, and the invariants that hold whatever the model says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     answer::{Answer, Call, said},
@@ -35,6 +35,8 @@ struct Queue {
     counts: [u64; 4],
     capacity: Option<u64>,
     paused: bool,
+    promote_after: Option<Duration>,
+    waiting_since: Option<Timestamp>,
     types: BTreeMap<TaskType, (u64, Option<u64>, bool)>,
 }
 
@@ -122,7 +124,9 @@ fn queues_seen(views: &[QueueView]) -> BTreeMap<QueueName, Queue> {
             view.types.iter().filter(|t| t.depth > 0 || t.capacity.is_some() || t.paused).map(of_type);
         let counts = [view.depth, view.scheduled, view.available, view.claimed];
         let (capacity, paused) = (view.capacity, view.paused);
-        (view.name.clone(), Queue { counts, capacity, paused, types: types.collect() })
+        let (promote_after, waiting_since) = (view.promote_after, view.waiting_since);
+        let types = types.collect();
+        (view.name.clone(), Queue { counts, capacity, paused, promote_after, waiting_since, types })
     });
     seen.collect()
 }

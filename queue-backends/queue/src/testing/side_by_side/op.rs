@@ -80,6 +80,13 @@ pub(super) enum Op {
     Intake {
         open: bool,
     },
+    Promote {
+        seconds: Option<u64>,
+    },
+    /// An operator takes a drone for gone. It goes on, and does not know.
+    Rescue {
+        drone: usize,
+    },
     Pass {
         seconds: u64,
     },
@@ -231,6 +238,7 @@ fn op() -> impl Strategy<Value = Op> {
     let act = prop_oneof![Just(Act::Cancel), Just(Act::Retry), Just(Act::Discard)];
     let of_type = || prop_oneof![Just(None), (0..2usize).prop_map(Some)];
     let capacity = prop_oneof![Just(None), (0..24u64).prop_map(Some)];
+    let promote = prop_oneof![1 => Just(None), 3 => (1..40u64).prop_map(Some)];
     prop_oneof![
         10 => (vec(spec(), 1..4), any::<bool>()).prop_map(|(blocks, partial)| Op::Submit { blocks, partial }),
         9 => (0..3usize, [0..7usize, 0..7, 0..3]).prop_map(|(drone, rooms)| Op::Pump { drone, rooms }),
@@ -245,6 +253,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (of_type(), any::<bool>()).prop_map(|(task_type, paused)| Op::Pause { task_type, paused }),
         2 => (of_type(), capacity).prop_map(|(task_type, capacity)| Op::Capacity { task_type, capacity }),
         1 => any::<bool>().prop_map(|open| Op::Intake { open }),
+        2 => promote.prop_map(|seconds| Op::Promote { seconds }),
+        1 => (0..3usize).prop_map(|drone| Op::Rescue { drone }),
         4 => (1..40u64).prop_map(|seconds| Op::Pass { seconds }),
         2 => (-3600..3600i64).prop_map(|seconds| Op::StepWall { seconds }),
     ]
