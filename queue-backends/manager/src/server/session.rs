@@ -11,7 +11,7 @@ use skep_queue::{Error, Incarnation};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Server;
+use super::{Server, principal::Principal};
 use crate::{
     link::{AnyPipe, Receiver, Sender, link},
     software,
@@ -26,6 +26,8 @@ const REQUESTS: usize = 64;
 /// One link.
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
+    /// Who speaks here.
+    pub(super) principal: Arc<Principal>,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -34,15 +36,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Server>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, drone: Mutex::default(), waits: Mutex::default(), stop })
+    pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { server, principal, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
     pub(super) async fn run(self: Arc<Self>, pipe: AnyPipe) {
         let (mut receiver, sender, writer) = link(pipe);
         let tasks = TaskTracker::new();
-        let writing = tasks.spawn(writer.run());
+        let writing = tasks.spawn(writer.patient(self.server.config.write_timeout).run());
         if let Err(error) = Arc::clone(&self).serve(&mut receiver, sender, &tasks).await {
             tracing::debug!(%error, "a link ended");
         }
@@ -105,8 +107,14 @@ impl Session {
                 self.forget(id);
                 return None;
             }
-            Ok(Request::Hello(hello)) => self.welcome(&hello),
-            Ok(request) => self.answer(id, request, sender).await,
+            Ok(Request::Hello(hello)) => self.principal.honest().and_then(|()| self.welcome(&hello)),
+            Ok(request) => match self.principal.may(&request, &self.server.bound) {
+                Ok(()) => {
+                    self.principal.audit(&request);
+                    self.answer(id, request, sender).await.map(|answer| self.principal.shown(answer))
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let reply = wire::encode(&Reply::from(answer));
