@@ -26,6 +26,8 @@ const REQUESTS: usize = 64;
 /// One link.
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
+    /// Which link.
+    pub(super) link: u64,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -35,7 +37,8 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(server: Arc<Server>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, drone: Mutex::default(), waits: Mutex::default(), stop })
+        let link = server.presence.link();
+        Arc::new(Self { server, link, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
@@ -47,9 +50,12 @@ impl Session {
             tracing::debug!(%error, "a link ended");
         }
         self.stop.cancel();
+        self.server.parted(self.link);
         tasks.close();
         drop(receiver);
         tasks.wait().await;
+        // Whatever was under way may have spoken for a drone since.
+        self.server.parted(self.link);
         drop(writing);
     }
 
@@ -81,10 +87,7 @@ impl Session {
             let token = self.waiting(frame.id);
             tasks.spawn(async move {
                 let Frame { id, bytes, .. } = frame;
-                let reply = tokio::select! {
-                    reply = session.reply(id, &bytes, &sender) => reply,
-                    () = token.cancelled() => None,
-                };
+                let reply = session.reply(id, &bytes, &sender, &token).await;
                 session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                 if let Some(reply) = reply {
                     sender.send(id, 0, reply, permit);
@@ -99,13 +102,25 @@ impl Session {
         token
     }
 
-    async fn reply(self: &Arc<Self>, id: u32, bytes: &Bytes, sender: &Sender) -> Option<Bytes> {
+    /// A request that waits ends with the link, or when it is forgotten; every other runs to its end: a claim
+    /// that is dropped half-way may be on file.
+    async fn reply(
+        self: &Arc<Self>,
+        id: u32,
+        bytes: &Bytes,
+        sender: &Sender,
+        token: &CancellationToken,
+    ) -> Option<Bytes> {
         let answer = match wire::decode::<Request>(bytes) {
             Ok(Request::Forget { id }) => {
                 self.forget(id);
                 return None;
             }
             Ok(Request::Hello(hello)) => self.welcome(&hello),
+            Ok(request) if waits(&request) => tokio::select! {
+                answer = self.answer(id, request, sender) => answer,
+                () = token.cancelled() => return None,
+            },
             Ok(request) => self.answer(id, request, sender).await,
             Err(error) => Err(error),
         };
@@ -128,4 +143,8 @@ impl Session {
         let heartbeat: Duration = self.server.config.heartbeat;
         Ok(Answer::Welcome(Welcome { version, software: software(), heartbeat }))
     }
+}
+
+const fn waits(request: &Request) -> bool {
+    matches!(request, Request::Arrival { .. } | Request::Call { .. } | Request::Collect { .. })
 }
