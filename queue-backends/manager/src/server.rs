@@ -1,14 +1,25 @@
 //! The server: a backend that others reach through links.
 
 mod answer;
+mod dealer;
+mod dealt;
+mod gate;
 mod grant;
 mod keys;
 mod listen;
+mod presence;
 mod principal;
 mod session;
 mod strangers;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use skep_queue::{Backend, Clock, Random, Timestamp};
 use tokio::net::TcpStream;
@@ -16,9 +27,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use listen::{Address, Listener};
 
+use dealer::Dealer;
+use gate::Gate;
 use grant::Bound;
 use keys::Keys;
 use listen::Caller;
+use presence::Presence;
 use principal::Principal;
 use session::Session;
 use strangers::{PATIENCE, Place, Strangers};
@@ -29,13 +43,16 @@ use crate::{
 };
 
 /// How often each side of a link says something, at least.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The shortest time that drones have to announce themselves after a start, unless told otherwise.
+const REANNOUNCE: Duration = Duration::from_secs(5);
 
 /// How a manager behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
-    /// gone.
+    /// How often each side of a link says something, at least; 2 s. A link that is silent for three times as
+    /// long has ended, and a drone whose last link has ended for as long as this is gone: what it had is
+    /// rescued.
     pub heartbeat: Duration,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
@@ -45,11 +62,26 @@ pub struct Config {
     pub users: Vec<(u32, Grant)>,
     /// How long a peer may leave unread what is written to it before its link ends; 10 s.
     pub write_timeout: Duration,
+    /// How long, after a start, drones that the backend knows have to announce what they hold before anything
+    /// is handed out; three heartbeats, at least 5 s, when not given.
+    pub reannounce: Option<Duration>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { heartbeat: HEARTBEAT, name: "skep".into(), users: Vec::new(), write_timeout: WRITE }
+        Self {
+            heartbeat: HEARTBEAT,
+            name: "skep".into(),
+            users: Vec::new(),
+            write_timeout: WRITE,
+            reannounce: None,
+        }
+    }
+}
+
+impl Config {
+    fn reannounce(&self) -> Duration {
+        self.reannounce.unwrap_or((self.heartbeat * 3).max(REANNOUNCE))
     }
 }
 
@@ -63,6 +95,10 @@ pub struct Server {
     started_at: Timestamp,
     strangers: Arc<Strangers>,
     bound: Bound,
+    dealer: Dealer,
+    presence: Presence,
+    gate: Gate,
+    begun: AtomicBool,
     tasks: TaskTracker,
 }
 
@@ -75,12 +111,29 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        let (strangers, bound, tasks) = (Arc::default(), Bound::default(), TaskTracker::new());
-        Arc::new(Self { backend, config, clock, random, started_at, strangers, bound, tasks })
+        let dealer = Dealer::new(Arc::clone(&clock));
+        let presence = Presence::new(config.heartbeat, Arc::clone(&clock));
+        Arc::new(Self {
+            backend,
+            config,
+            clock,
+            random,
+            started_at,
+            dealer,
+            presence,
+            gate: Gate::new(),
+            strangers: Arc::default(),
+            bound: Bound::default(),
+            begun: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+        })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
+        if !self.begun.swap(true, Relaxed) {
+            self.begin(&stop);
+        }
         if let Some(keys) = listener.keys() {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }

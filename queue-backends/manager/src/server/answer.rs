@@ -1,6 +1,6 @@
 //! What is answered to each verb.
 
-use std::{sync::Arc, sync::PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use skep_queue::{Error, Incarnation};
 
@@ -18,21 +18,25 @@ impl Session {
         request: Request,
         _notes: &Sender,
     ) -> Result<Answer, Error> {
-        let backend = &self.server.backend;
+        let (server, backend) = (&self.server, &self.server.backend);
         Ok(match request {
             Request::Hello(_) | Request::Forget { .. } | Request::Ping => Answer::Done,
-            Request::Submit(submission) => Answer::Submitted(backend.submit(submission).await?),
+            Request::Submit(submission) => Answer::Submitted(server.submit(submission).await?),
             Request::Pump(pump) => {
                 self.is_drone(pump.drone);
-                Answer::Claimed(backend.pump(pump).await?)
+                Answer::Claimed(server.pump(pump, self.link).await?)
             }
-            Request::Settle { settlements } => Answer::Settled(backend.settle(settlements).await?),
+            Request::Settle { settlements } => {
+                Answer::Settled(server.settle(settlements, self.drone()).await?)
+            }
             Request::Beat(beat) => {
-                self.is_drone(beat.drone);
-                Answer::Orders(backend.beat(beat).await?)
+                if !beat.leaving {
+                    self.is_drone(beat.drone);
+                }
+                Answer::Orders(server.beat(beat, self.link).await?)
             }
             Request::Arrival { types } => {
-                backend.arrival(&types).await;
+                server.arrival(&types, self.drone()).await;
                 Answer::Done
             }
             Request::Progress { notes } => {
@@ -43,7 +47,8 @@ impl Session {
                 return Err(Error::Refused("not yet".into()));
             }
             Request::Status => {
-                Answer::Status(Status { started_at: self.server.started_at, ..Status::default() })
+                let drones = server.dealer.hands();
+                Answer::Status(Status { started_at: server.started_at, drones, ..Status::default() })
             }
             Request::Queues => Answer::Queues(backend.queues().await?),
             Request::Find(filter) => {
@@ -59,6 +64,10 @@ impl Session {
             Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
             Request::Rescue { drone } => Answer::Known(backend.rescue(drone).await?),
         })
+    }
+
+    fn drone(&self) -> Option<Incarnation> {
+        *self.drone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_drone(&self, drone: Incarnation) {

@@ -169,7 +169,10 @@ impl Principal {
                 tracing::info!(target: "audit", %principal, name, %queue, ?task_type, ?setting, "sets a queue");
             }
             Request::Drain { drone } => {
-                tracing::info!(target: "audit", %principal, name, %drone, "drains a drone")
+                tracing::info!(target: "audit", %principal, name, %drone, "drains a drone");
+            }
+            Request::Rescue { drone } => {
+                tracing::info!(target: "audit", %principal, name, %drone, "takes a drone for gone");
             }
             _ => {}
         }
@@ -189,6 +192,7 @@ const fn verb(request: &Request) -> (&'static str, &'static [Role]) {
         Request::Pump(_) => ("pump", &[Drone]),
         Request::Settle { .. } => ("settle", &[Drone]),
         Request::Beat(_) => ("beat", &[Drone]),
+        Request::Progress { .. } => ("tell how tasks get on", &[Drone]),
         Request::Arrival { .. } => ("wait for work", &[Drone]),
         Request::Status => ("see the status", &[View]),
         Request::Queues => ("see queues", &[View]),
@@ -198,6 +202,7 @@ const fn verb(request: &Request) -> (&'static str, &'static [Role]) {
         Request::Act { .. } => ("act on tasks", &[]),
         Request::Set { .. } => ("set a queue", &[]),
         Request::Drain { .. } => ("drain a drone", &[]),
+        Request::Rescue { .. } => ("take a drone for gone", &[]),
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) server: Arc<Server>,
     /// Who speaks here.
     pub(super) principal: Arc<Principal>,
+    /// Which link.
+    pub(super) link: u64,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -37,7 +39,8 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, principal, drone: Mutex::default(), waits: Mutex::default(), stop })
+        let link = server.presence.link();
+        Arc::new(Self { server, principal, link, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
@@ -49,9 +52,12 @@ impl Session {
             tracing::debug!(%error, "a link ended");
         }
         self.stop.cancel();
+        self.server.parted(self.link);
         tasks.close();
         drop(receiver);
         tasks.wait().await;
+        // Whatever was under way may have spoken for a drone since.
+        self.server.parted(self.link);
         drop(writing);
     }
 
@@ -83,10 +89,7 @@ impl Session {
             let token = self.waiting(frame.id);
             tasks.spawn(async move {
                 let Frame { id, bytes, .. } = frame;
-                let reply = tokio::select! {
-                    reply = session.reply(id, &bytes, &sender) => reply,
-                    () = token.cancelled() => None,
-                };
+                let reply = session.reply(id, &bytes, &sender, &token).await;
                 session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                 if let Some(reply) = reply {
                     sender.send(id, 0, reply, permit);
@@ -101,7 +104,15 @@ impl Session {
         token
     }
 
-    async fn reply(self: &Arc<Self>, id: u32, bytes: &Bytes, sender: &Sender) -> Option<Bytes> {
+    /// A request that waits ends with the link, or when it is forgotten; every other runs to its end: a claim
+    /// that is dropped half-way may be on file.
+    async fn reply(
+        self: &Arc<Self>,
+        id: u32,
+        bytes: &Bytes,
+        sender: &Sender,
+        token: &CancellationToken,
+    ) -> Option<Bytes> {
         let answer = match wire::decode::<Request>(bytes) {
             Ok(Request::Forget { id }) => {
                 self.forget(id);
@@ -109,16 +120,23 @@ impl Session {
             }
             Ok(Request::Hello(hello)) => self.principal.honest().and_then(|()| self.welcome(&hello)),
             Ok(request) => match self.principal.may(&request, &self.server.bound) {
-                Ok(()) => {
-                    self.principal.audit(&request);
-                    self.answer(id, request, sender).await.map(|answer| self.principal.shown(answer))
-                }
+                Ok(()) if waits(&request) => tokio::select! {
+                    answer = self.allowed(id, request, sender) => answer,
+                    () = token.cancelled() => return None,
+                },
+                Ok(()) => self.allowed(id, request, sender).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),
         };
         let reply = wire::encode(&Reply::from(answer));
         reply.or_else(|error| wire::encode(&Reply::Error(error))).ok()
+    }
+
+    /// Answers what the peer may ask.
+    async fn allowed(self: &Arc<Self>, id: u32, request: Request, sender: &Sender) -> Result<Answer, Error> {
+        self.principal.audit(&request);
+        self.answer(id, request, sender).await.map(|answer| self.principal.shown(answer))
     }
 
     fn forget(&self, id: u32) {
@@ -136,4 +154,8 @@ impl Session {
         let heartbeat: Duration = self.server.config.heartbeat;
         Ok(Answer::Welcome(Welcome { version, software: software(), heartbeat }))
     }
+}
+
+const fn waits(request: &Request) -> bool {
+    matches!(request, Request::Arrival { .. } | Request::Call { .. } | Request::Collect { .. })
 }
