@@ -43,7 +43,8 @@ impl Session {
                 return Err(Error::Refused("not yet".into()));
             }
             Request::Status => {
-                Answer::Status(Status { started_at: self.server.started_at, ..Status::default() })
+                let started_at = self.server.started_at;
+                Answer::Status(Box::new(Status { started_at, open: true, ..Status::default() }))
             }
             Request::Queues => Answer::Queues(backend.queues().await?),
             Request::Find(filter) => {

@@ -97,7 +97,7 @@ pub enum Answer {
         end: End,
     },
     Collected(End),
-    Status(Status),
+    Status(Box<Status>),
     Queues(Vec<QueueView>),
     Found(Vec<View>),
     Task(Option<Detail>),
@@ -110,6 +110,7 @@ pub enum Answer {
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "made to be written at once")]
 pub enum Reply {
     /// It went well.
     Ok(Answer),
