@@ -3,6 +3,7 @@
 mod admission;
 mod answer;
 mod listen;
+mod question;
 mod session;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

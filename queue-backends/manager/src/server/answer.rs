@@ -4,19 +4,15 @@ use std::{sync::Arc, sync::PoisonError};
 
 use skep_queue::{Error, Incarnation};
 
-use super::session::Session;
-use crate::{
-    link::Sender,
-    wire::{Answer, Request, view::Status},
-};
+use super::{question::Question, session::Session};
+use crate::wire::{Answer, Request, view::Status};
 
 impl Session {
     /// Answers whatever was asked.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        _id: u32,
+        _question: &mut Question,
         request: Request,
-        _notes: &Sender,
     ) -> Result<Answer, Error> {
         let backend = &self.server.backend;
         Ok(match request {
@@ -35,10 +31,7 @@ impl Session {
                 backend.arrival(&types).await;
                 Answer::Done
             }
-            Request::Progress { notes } => {
-                backend.progress(notes).await?;
-                Answer::Done
-            }
+            Request::Progress { .. } => Answer::Done,
             Request::Call { .. } | Request::Collect { .. } => {
                 return Err(Error::Refused("not yet".into()));
             }

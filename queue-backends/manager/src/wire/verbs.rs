@@ -161,6 +161,21 @@ pub struct Note {
     pub data: Option<Bytes>,
 }
 
+impl Request {
+    /// Whether it waits for something that may take for ever, and may be forgotten.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        matches!(self, Self::Arrival { .. } | Self::Call { .. } | Self::Collect { .. })
+    }
+}
+
+impl From<Progress> for Note {
+    fn from(progress: Progress) -> Self {
+        let Progress { task, n, of, note, data, .. } = progress;
+        Self { task, n, of, note, data }
+    }
+}
+
 impl From<Result<Answer, Error>> for Reply {
     fn from(answer: Result<Answer, Error>) -> Self {
         match answer {
