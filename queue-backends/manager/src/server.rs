@@ -2,11 +2,18 @@
 
 mod admission;
 mod answer;
+mod callers;
+mod calls;
 mod listen;
+mod passage;
 mod question;
 mod session;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use callers::Callers;
 use session::Session;
 
 /// How often each side of a link says something, at least.
@@ -50,6 +58,8 @@ pub struct Server {
     random: Arc<dyn Random>,
     started_at: Timestamp,
     tasks: TaskTracker,
+    callers: Arc<Callers>,
+    begun: Once,
 }
 
 impl Server {
@@ -61,16 +71,24 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        Arc::new(Self { backend, config, clock, random, started_at, tasks: TaskTracker::new() })
+        let (tasks, callers) = (TaskTracker::new(), Callers::new(Arc::clone(&clock)));
+        Arc::new(Self { backend, config, clock, random, started_at, tasks, callers, begun: Once::new() })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
+        self.begun.call_once(|| self.begin(&stop));
         while let Some(pipe) = listener.accept(&stop).await {
             let session = Session::new(Arc::clone(&self), stop.child_token());
             self.tasks.spawn(session.run(pipe));
         }
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// What goes on beside the links.
+    fn begin(self: &Arc<Self>, stop: &CancellationToken) {
+        let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
+        self.tasks.spawn(callers.watch(backend, stop.clone()));
     }
 }
