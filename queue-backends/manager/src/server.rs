@@ -8,6 +8,7 @@ mod listen;
 mod passage;
 mod question;
 mod session;
+mod status;
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use admission::Admission;
 use callers::Callers;
 use session::Session;
 
@@ -52,13 +54,15 @@ impl Default for Config {
 pub struct Server {
     backend: Arc<dyn Backend>,
     config: Config,
-    #[expect(dead_code, reason = "time for what needs it")]
     clock: Arc<dyn Clock>,
     #[expect(dead_code, reason = "chance for what needs it")]
     random: Arc<dyn Random>,
     started_at: Timestamp,
     tasks: TaskTracker,
+    /// One token for each link.
+    links: TaskTracker,
     callers: Arc<Callers>,
+    admission: Arc<Admission>,
     begun: Once,
 }
 
@@ -71,8 +75,25 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        let (tasks, callers) = (TaskTracker::new(), Callers::new(Arc::clone(&clock)));
-        Arc::new(Self { backend, config, clock, random, started_at, tasks, callers, begun: Once::new() })
+        let callers = Callers::new(Arc::clone(&clock));
+        let admission = Admission::new(
+            Arc::clone(&backend),
+            Arc::clone(&clock),
+            Arc::new(passage::Unmeasured),
+            config.clone(),
+        );
+        Arc::new(Self {
+            backend,
+            config,
+            clock,
+            random,
+            started_at,
+            tasks: TaskTracker::new(),
+            links: TaskTracker::new(),
+            callers,
+            admission,
+            begun: Once::new(),
+        })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
@@ -80,7 +101,7 @@ impl Server {
         self.begun.call_once(|| self.begin(&stop));
         while let Some(pipe) = listener.accept(&stop).await {
             let session = Session::new(Arc::clone(&self), stop.child_token());
-            self.tasks.spawn(session.run(pipe));
+            self.tasks.spawn(self.links.track_future(session.run(pipe)));
         }
         self.tasks.close();
         self.tasks.wait().await;
@@ -90,5 +111,6 @@ impl Server {
     fn begin(self: &Arc<Self>, stop: &CancellationToken) {
         let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
         self.tasks.spawn(callers.watch(backend, stop.clone()));
+        self.tasks.spawn(Arc::clone(&self.admission).run(stop.clone()));
     }
 }

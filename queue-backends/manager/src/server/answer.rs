@@ -5,7 +5,7 @@ use std::{sync::Arc, sync::PoisonError};
 use skep_queue::{Error, Incarnation};
 
 use super::{question::Question, session::Session};
-use crate::wire::{Answer, Request, view::Status};
+use crate::wire::{Answer, Request};
 
 impl Session {
     /// Answers whatever was asked.
@@ -37,10 +37,7 @@ impl Session {
             }
             Request::Call { block, wait } => self.call(question, block, wait).await?,
             Request::Collect { id, wait } => self.collect(question, id, wait).await?,
-            Request::Status => {
-                let (started_at, callers) = (server.started_at, server.callers.len());
-                Answer::Status(Box::new(Status { started_at, callers, open: true, ..Status::default() }))
-            }
+            Request::Status => Answer::Status(Box::new(server.status().await?)),
             Request::Queues => Answer::Queues(backend.queues().await?),
             Request::Find(filter) => {
                 Answer::Found(backend.find(filter).await?.into_iter().map(Into::into).collect())
