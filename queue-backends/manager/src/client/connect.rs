@@ -3,11 +3,18 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use skep_queue::{Clock, Error, Random, Result};
-use tokio::{net::UnixStream, sync::watch, time::timeout};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::watch,
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::connection::Connection;
-use crate::link::AnyPipe;
+use crate::{
+    key::Key,
+    link::{AnyPipe, handshake::dial},
+};
 
 /// How long one place has to take a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -19,6 +26,17 @@ const MOST: Duration = Duration::from_secs(30);
 pub enum Place {
     /// A socket in the file system.
     Unix(PathBuf),
+    /// A port somewhere, and nothing that is not encrypted.
+    Tcp {
+        /// A name or an address.
+        host: String,
+        /// 7676 unless said otherwise.
+        port: u16,
+        /// What proves who we are, and who answers.
+        key: Arc<Key>,
+        /// What the manager is called in its configuration; `skep` unless said otherwise.
+        server: String,
+    },
 }
 
 /// How it stands.
@@ -40,6 +58,7 @@ pub(super) struct Keeper {
 
 struct Trier {
     places: Vec<Place>,
+    clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     state: watch::Sender<State>,
     tasks: TaskTracker,
@@ -47,10 +66,10 @@ struct Trier {
 }
 
 impl Keeper {
-    pub(super) fn start(places: Vec<Place>, _clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    pub(super) fn start(places: Vec<Place>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let (sender, state) = watch::channel(State::Trying);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let trier = Trier { places, random, state: sender, tasks: tasks.clone(), stop: stop.clone() };
+        let trier = Trier { places, clock, random, state: sender, tasks: tasks.clone(), stop: stop.clone() };
         tasks.spawn(trier.run());
         Self { state, stop }
     }
@@ -133,16 +152,30 @@ impl Trier {
     }
 
     async fn attempt(&self, place: &Place) -> std::result::Result<Connection, String> {
-        let Place::Unix(path) = place;
-        let pipe = timeout(CONNECT, UnixStream::connect(path)).await;
-        let pipe: AnyPipe = Box::new(pipe.map_err(|_| "no answer".to_owned())?.map_err(|e| e.to_string())?);
+        let pipe = timeout(CONNECT, self.reach(place)).await.map_err(|_| "no answer".to_owned())??;
         Connection::open(pipe, &self.tasks).await.map_err(|error| error.to_string())
+    }
+
+    /// A pipe to whom it is meant for.
+    async fn reach(&self, place: &Place) -> std::result::Result<AnyPipe, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        match place {
+            Place::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?)),
+            Place::Tcp { host, port, key, server } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
+                stream.set_nodelay(true).map_err(failed)?;
+                let secure = dial(stream, key, server, Arc::clone(&self.clock)).await;
+                Ok(Box::new(secure.map_err(|error| error.to_string())?))
+            }
+        }
     }
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Unix(path) = self;
-        write!(f, "unix:{}", path.display())
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp { host, port, .. } => write!(f, "skep://{host}:{port}"),
+        }
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Server,
+    principal::Principal,
     question::{Question, Room},
 };
 use crate::{
@@ -25,6 +26,8 @@ const WAITS: usize = 1 << 16;
 /// One link.
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
+    /// Who speaks here.
+    pub(super) principal: Arc<Principal>,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -33,15 +36,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Server>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, drone: Mutex::default(), waits: Mutex::default(), stop })
+    pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { server, principal, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
     pub(super) async fn run(self: Arc<Self>, pipe: AnyPipe) {
         let (mut receiver, sender, writer) = link(pipe);
         let tasks = TaskTracker::new();
-        let writing = tasks.spawn(writer.run());
+        let writing = tasks.spawn(writer.patient(self.server.config.write_timeout).run());
         if let Err(error) = Arc::clone(&self).serve(&mut receiver, sender, &tasks).await {
             tracing::debug!(%error, "a link ended");
         }
@@ -85,16 +88,18 @@ impl Session {
         match wire::decode::<Request>(&frame.bytes) {
             Err(error) => question.answer(Err(error)),
             Ok(Request::Forget { id }) => self.forget(id),
-            Ok(Request::Hello(hello)) => question.answer(self.welcome(&hello)),
+            Ok(Request::Hello(hello)) => {
+                question.answer(self.principal.honest().and_then(|()| self.welcome(&hello)));
+            }
             Ok(request @ (Request::Ping | Request::Progress { .. })) => {
-                let answer = self.answer(&mut question, request).await;
+                let answer = self.reply(&mut question, request).await;
                 question.answer(answer);
             }
             Ok(request) if request.waits() => match self.waiting(id) {
                 Some(token) => {
                     let session = Arc::clone(self);
                     tasks.spawn(async move {
-                        let answer = session.answer(&mut question, request);
+                        let answer = session.reply(&mut question, request);
                         let answer = token.run_until_cancelled(answer).await;
                         session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                         if let Some(answer) = answer {
@@ -108,7 +113,7 @@ impl Session {
             Ok(request) => {
                 let session = Arc::clone(self);
                 tasks.spawn(async move {
-                    let answer = session.answer(&mut question, request).await;
+                    let answer = session.reply(&mut question, request).await;
                     question.answer(answer);
                 });
             }
@@ -124,6 +129,13 @@ impl Session {
         let token = self.stop.child_token();
         waits.insert(id, token.clone());
         Some(token)
+    }
+
+    /// Answers what this principal may ask, and shows what he may see.
+    async fn reply(self: &Arc<Self>, question: &mut Question, request: Request) -> Result<Answer, Error> {
+        self.principal.may(&request, &self.server.bound)?;
+        self.principal.audit(&request);
+        self.answer(question, request).await.map(|answer| self.principal.shown(answer))
     }
 
     fn forget(&self, id: u32) {
