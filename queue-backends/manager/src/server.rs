@@ -1,35 +1,40 @@
 //! The server: a backend that others reach through links.
 
+mod admission;
 mod answer;
+mod callers;
+mod calls;
 mod dealer;
-mod dealt;
 mod gate;
 mod grant;
 mod keys;
 mod listen;
+mod passage;
 mod presence;
 mod principal;
+mod question;
 mod session;
+mod status;
 mod strangers;
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Once},
     time::Duration,
 };
 
-use skep_queue::{Backend, Clock, Random, Timestamp};
+use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
 use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use admission::Admission;
+use callers::Callers;
 use dealer::Dealer;
 use gate::Gate;
-use grant::Bound;
 use keys::Keys;
 use listen::Caller;
 use presence::Presence;
@@ -54,6 +59,12 @@ pub struct Config {
     /// long has ended, and a drone whose last link has ended for as long as this is gone: what it had is
     /// rescued.
     pub heartbeat: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
     pub name: String,
@@ -71,6 +82,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             heartbeat: HEARTBEAT,
+            limits: Limits { capacity: Some(Bound::default()), ..Limits::default() },
+            queues: BTreeMap::new(),
             name: "skep".into(),
             users: Vec::new(),
             write_timeout: WRITE,
@@ -94,12 +107,16 @@ pub struct Server {
     random: Arc<dyn Random>,
     started_at: Timestamp,
     strangers: Arc<Strangers>,
-    bound: Bound,
-    dealer: Dealer,
+    bound: grant::Bound,
+    dealer: Arc<Dealer>,
     presence: Presence,
     gate: Gate,
-    begun: AtomicBool,
     tasks: TaskTracker,
+    /// One token for each link.
+    links: TaskTracker,
+    callers: Arc<Callers>,
+    admission: Arc<Admission>,
+    begun: Once,
 }
 
 impl Server {
@@ -111,8 +128,11 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        let dealer = Dealer::new(Arc::clone(&clock));
+        let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
         let presence = Presence::new(config.heartbeat, Arc::clone(&clock));
+        let callers = Callers::new(Arc::clone(&clock));
+        let (told, pace) = (Arc::clone(&backend), Arc::clone(&dealer));
+        let admission = Admission::new(told, Arc::clone(&clock), pace, config.clone());
         Arc::new(Self {
             backend,
             config,
@@ -123,17 +143,18 @@ impl Server {
             presence,
             gate: Gate::new(),
             strangers: Arc::default(),
-            bound: Bound::default(),
-            begun: AtomicBool::new(false),
+            bound: grant::Bound::default(),
             tasks: TaskTracker::new(),
+            links: TaskTracker::new(),
+            callers,
+            admission,
+            begun: Once::new(),
         })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
-        if !self.begun.swap(true, Relaxed) {
-            self.begin(&stop);
-        }
+        self.begun.call_once(|| self.begin(&stop));
         if let Some(keys) = listener.keys() {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
@@ -187,8 +208,9 @@ impl Server {
     /// Serves somebody for as long as he is who he was.
     async fn host(self: Arc<Self>, pipe: AnyPipe, principal: Principal, stop: CancellationToken) {
         let principal = Arc::new(principal);
+        let links = self.links.clone();
         let session = Session::new(self, Arc::clone(&principal), stop.clone());
-        let mut running = std::pin::pin!(session.run(pipe));
+        let mut running = std::pin::pin!(links.track_future(session.run(pipe)));
         tokio::select! {
             () = &mut running => return,
             () = principal.deposed() => {}

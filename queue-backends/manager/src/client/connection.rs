@@ -92,7 +92,7 @@ impl Connection {
     /// The same, and hands on what is said on the way.
     pub(super) async fn ask_noting(&self, request: &Request, mut note: impl FnMut(Note)) -> Result<Answer> {
         let bytes = wire::encode(request)?;
-        let mut asked = self.begin(bytes, forgettable(request))?;
+        let mut asked = self.begin(bytes, request.waits())?;
         loop {
             match asked.heard.recv().await {
                 Some(Heard::Note(heard)) => note(heard),
@@ -138,10 +138,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.ended.cancel();
     }
-}
-
-const fn forgettable(request: &Request) -> bool {
-    matches!(request, Request::Arrival { .. } | Request::Collect { .. } | Request::Call { .. })
 }
 
 /// Hands out what comes in, until nothing does for so long.
