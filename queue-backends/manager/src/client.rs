@@ -51,6 +51,14 @@ impl Manager {
         Self { keeper: Keeper::start(places, Arc::clone(&clock), random), clock }
     }
 
+    /// The manager of a URL: see [`Address`]. Returns at once.
+    ///
+    /// # Errors
+    /// When the URL is none, or its key cannot be read.
+    pub fn open(url: &str, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, AddressError> {
+        Ok(Self::new(Address::parse(url)?.places()?, clock, random))
+    }
+
     /// What becomes of the link from now on. Who is slow to look misses some.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Place;
+
 /// The port of a manager that listens on the network, unless a URL says another.
 pub const PORT: u16 = 7676;
 /// Names the file of the key, for URLs that do not.
@@ -51,6 +53,21 @@ impl Address {
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         let key = std::env::var_os(KEY_VARIABLE).filter(|path| !path.is_empty());
         Self::read(url, key.map(PathBuf::from)).map_err(|why| AddressError { url: url.to_owned(), why })
+    }
+
+    /// The places, with the key read from its file.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub fn places(&self) -> Result<Vec<Place>, AddressError> {
+        let place = |host: &Host| match host {
+            Host::Unix(path) => Ok(Place::Unix(path.clone())),
+            Host::Tcp(host) => {
+                let why = "cannot be reached over the network yet".into();
+                Err(AddressError { url: format!("skep://{host}"), why })
+            }
+        };
+        self.hosts.iter().map(place).collect()
     }
 
     fn read(url: &str, key: Option<PathBuf>) -> Result<Self, String> {
