@@ -115,7 +115,7 @@ impl Connection {
 
     /// The same, and hands on what is said on the way.
     pub(super) async fn ask_noting(&self, request: &Request, mut note: impl FnMut(Note)) -> Result<Answer> {
-        let mut asked = self.begin(wire::encode(request)?, forgettable(request))?;
+        let mut asked = self.begin(wire::encode(request)?, request.waits())?;
         loop {
             match asked.heard.recv().await {
                 Some(Heard::Note(heard)) => note(heard),
@@ -225,10 +225,6 @@ impl Waiting {
         self.asked.insert(id, asked);
         id
     }
-}
-
-const fn forgettable(request: &Request) -> bool {
-    matches!(request, Request::Arrival { .. } | Request::Collect { .. } | Request::Call { .. })
 }
 
 async fn write(writer: Writer, shared: Arc<Shared>) {
