@@ -1,22 +1,25 @@
 //! The server: a backend that others reach through links.
 
+mod admission;
 mod answer;
 mod grant;
 mod keys;
 mod listen;
 mod principal;
+mod question;
 mod session;
 mod strangers;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use skep_queue::{Backend, Clock, Random, Timestamp};
+use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
 use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
-use grant::Bound;
+use grant::Owners;
 use keys::Keys;
 use listen::Caller;
 use principal::Principal;
@@ -45,11 +48,25 @@ pub struct Config {
     pub users: Vec<(u32, Grant)>,
     /// How long a peer may leave unread what is written to it before its link ends; 10 s.
     pub write_timeout: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { heartbeat: HEARTBEAT, name: "skep".into(), users: Vec::new(), write_timeout: WRITE }
+        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
+        Self {
+            heartbeat: HEARTBEAT,
+            name: "skep".into(),
+            users: Vec::new(),
+            write_timeout: WRITE,
+            limits,
+            queues: BTreeMap::new(),
+        }
     }
 }
 
@@ -62,7 +79,7 @@ pub struct Server {
     random: Arc<dyn Random>,
     started_at: Timestamp,
     strangers: Arc<Strangers>,
-    bound: Bound,
+    owners: Owners,
     tasks: TaskTracker,
 }
 
@@ -75,8 +92,8 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        let (strangers, bound, tasks) = (Arc::default(), Bound::default(), TaskTracker::new());
-        Arc::new(Self { backend, config, clock, random, started_at, strangers, bound, tasks })
+        let (strangers, owners, tasks) = (Arc::default(), Owners::default(), TaskTracker::new());
+        Arc::new(Self { backend, config, clock, random, started_at, strangers, owners, tasks })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
