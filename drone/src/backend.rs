@@ -13,6 +13,8 @@ use skep_queue::{
 use skep_sqlite::Error as DbError;
 
 use later::{Closed, Later};
+/// The manager, for what serves one and what talks to one beyond the seam.
+pub(crate) use skep_manager as manager;
 
 mod later;
 

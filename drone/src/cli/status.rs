@@ -15,7 +15,7 @@ use crate::{config::Url, duration::Written, spool::Key};
 /// More discarded tasks than this are not counted.
 const MOST: usize = 1000;
 /// How long the queue has to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows the health of the queues and drones.
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 //! | read | for |
 //! | --- | --- |
 //! | [`wire`] | what travels: frames, verbs, versions (docs/wire-protocol.md is the public text) |
+//! | [`key`] | one secret per principal: key files, and the manager's ring |
 //! | [`link`] | an authenticated connection that carries whole messages |
 //! | [`server`] | a [`Backend`](skep_queue::Backend) that others reach through links |
 //! | [`client::caller`] | [`Client`], for programs that give work away: queue, call, collect
@@ -13,11 +14,13 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod key;
 pub mod link;
 pub mod server;
 pub mod wire;
 
 pub use client::{Client, Manager};
+pub use key::{Grant, Key, Ring, Role};
 pub use server::Server;
 
 /// What this is, for the people at the other end.
