@@ -35,6 +35,7 @@ use admission::Admission;
 use callers::Callers;
 use dealer::Dealer;
 use gate::Gate;
+use grant::Owners;
 use keys::Keys;
 use listen::Caller;
 use presence::Presence;
@@ -107,7 +108,7 @@ pub struct Server {
     random: Arc<dyn Random>,
     started_at: Timestamp,
     strangers: Arc<Strangers>,
-    bound: grant::Bound,
+    owners: Owners,
     dealer: Arc<Dealer>,
     presence: Presence,
     gate: Gate,
@@ -143,7 +144,7 @@ impl Server {
             presence,
             gate: Gate::new(),
             strangers: Arc::default(),
-            bound: grant::Bound::default(),
+            owners: Owners::default(),
             tasks: TaskTracker::new(),
             links: TaskTracker::new(),
             callers,

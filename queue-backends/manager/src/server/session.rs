@@ -91,7 +91,11 @@ impl Session {
     /// Answers at once what takes no time, in the order in which it came; the rest as it is done.
     async fn begin(self: &Arc<Self>, frame: Frame, mut question: Question, tasks: &TaskTracker) {
         let id = frame.id;
-        match wire::decode::<Request>(&frame.bytes) {
+        let request = wire::decode::<Request>(&frame.bytes).and_then(|request| {
+            self.principal.may(&request, &self.server.owners)?;
+            Ok(request)
+        });
+        match request {
             Err(error) => question.answer(Err(error)),
             Ok(Request::Forget { id }) => self.forget(id),
             Ok(Request::Hello(hello)) => {
@@ -137,9 +141,8 @@ impl Session {
         Some(token)
     }
 
-    /// Answers what this principal may ask, and shows what he may see.
+    /// Answers, and shows what this principal may see.
     async fn reply(self: &Arc<Self>, question: &mut Question, request: Request) -> Result<Answer, Error> {
-        self.principal.may(&request, &self.server.bound)?;
         self.principal.audit(&request);
         self.answer(question, request).await.map(|answer| self.principal.shown(answer))
     }
