@@ -62,6 +62,14 @@ enum Verb {
         #[arg(long = "type", value_name = "TYPE")]
         task_type: Option<TaskType>,
     },
+    /// Counts a task as one priority sooner for each such time that it has waited.
+    Promote {
+        /// The queue.
+        queue: QueueName,
+        /// After how long, or never.
+        #[arg(value_name = "TIME|never", value_parser = after)]
+        after: After,
+    },
     /// Hands out tasks again, after pause.
     Resume {
         /// The queue.
@@ -84,6 +92,10 @@ enum Verb {
 #[derive(Debug, Clone, Copy)]
 struct Capacity(Option<u64>);
 
+/// The same, of a time.
+#[derive(Debug, Clone, Copy)]
+struct After(Option<Duration>);
+
 pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let (queue, task_type, setting) = match args.verb {
         Verb::List => return list(world).await,
@@ -92,6 +104,7 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         Verb::MaxPayload { queue, bytes } => (queue, None, Setting::MaxPayload(bytes as usize)),
         Verb::Open { queue } => (queue, None, Setting::Intake(Intake::Open)),
         Verb::Pause { queue, task_type } => (queue, task_type, Setting::Paused(true)),
+        Verb::Promote { queue, after } => (queue, None, Setting::PromoteAfter(after.0)),
         Verb::Resume { queue, task_type } => (queue, task_type, Setting::Paused(false)),
         Verb::Retention { queue, time } => (queue, None, Setting::Retention(time)),
     };
@@ -119,6 +132,13 @@ fn say(queue: &QueueName, task_type: Option<&TaskType>, setting: Setting, dry_ru
         }
         Setting::MaxPayload(bytes) => {
             ("max_payload", bytes.into(), format!("payloads of at most {bytes} bytes"))
+        }
+        Setting::PromoteAfter(None) => {
+            ("promote_after", serde_json::Value::Null, "strictly by priority".into())
+        }
+        Setting::PromoteAfter(Some(time)) => {
+            let words = format!("one priority sooner for each {} of waiting", Written(time));
+            ("promote_after", time.as_secs_f64().into(), words)
         }
     };
     match world.out.form() {
@@ -190,4 +210,8 @@ fn capacity(text: &str) -> Result<Capacity, String> {
     let number =
         text.parse().map_err(|_| format!("{text:?} is not a number of tasks: write one, or none"))?;
     Ok(Capacity(Some(number)))
+}
+
+fn after(text: &str) -> Result<After, String> {
+    if text == "never" { Ok(After(None)) } else { args::span(text).map(|time| After(Some(time))) }
 }

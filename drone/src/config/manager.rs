@@ -88,6 +88,12 @@ pub fn defaults() -> raw::File {
     }
 }
 
+/// The JSON Schema of the file, without defaults: `skep init --manager` shows those.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(raw::File).to_value()
+}
+
 /// Reads a manager's configuration.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ async fn the_keys_of_a_queue_are_a_contract() {
 #[tokio::test]
 async fn settings_hold() {
     let desk = Desk::new();
-    let table: [(&[&str], &str, Value); 8] = [
+    let table: [(&[&str], &str, Value); 10] = [
         (&["queue", "pause", "q"], "paused", true.into()),
         (&["queue", "resume", "q"], "paused", false.into()),
         (&["queue", "capacity", "q", "7"], "capacity", 7.into()),
@@ -25,6 +25,8 @@ async fn settings_hold() {
         (&["queue", "open", "q"], "intake", "open".into()),
         (&["queue", "retention", "q", "2h"], "retention", 7200.into()),
         (&["queue", "retention", "q", "0s"], "retention", 0.into()),
+        (&["queue", "promote", "q", "30s"], "promote_after", 30.0.into()),
+        (&["queue", "promote", "q", "never"], "promote_after", Value::Null),
     ];
     for (words, key, value) in table {
         let said = desk.run(words).await.ends(Exit::Ok);

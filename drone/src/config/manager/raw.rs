@@ -59,7 +59,7 @@ pub struct QueueTable {
     /// The most tasks that have not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Word>,
-    /// When a task that waits is treated as one of the highest priority.
+    /// What a task must have waited to count as one priority sooner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote_after: Option<Word>,
     /// How long tasks that have ended are kept.
