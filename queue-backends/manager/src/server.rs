@@ -1,14 +1,17 @@
 //! The server: a backend that others reach through links.
 
+mod admission;
 mod answer;
 mod listen;
+mod question;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use skep_queue::{Backend, Clock, Random, Timestamp};
+use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
 use session::Session;
@@ -22,11 +25,18 @@ pub struct Config {
     /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
     /// gone.
     pub heartbeat: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { heartbeat: HEARTBEAT }
+        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
+        Self { heartbeat: HEARTBEAT, limits, queues: BTreeMap::new() }
     }
 }
 

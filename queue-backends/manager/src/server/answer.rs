@@ -4,19 +4,15 @@ use std::{sync::Arc, sync::PoisonError};
 
 use skep_queue::{Error, Incarnation};
 
-use super::session::Session;
-use crate::{
-    link::Sender,
-    wire::{Answer, Request, view::Status},
-};
+use super::{question::Question, session::Session};
+use crate::wire::{Answer, Request, view::Status};
 
 impl Session {
     /// Answers whatever was asked.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        _id: u32,
+        _question: &mut Question,
         request: Request,
-        _notes: &Sender,
     ) -> Result<Answer, Error> {
         let backend = &self.server.backend;
         Ok(match request {
@@ -35,15 +31,13 @@ impl Session {
                 backend.arrival(&types).await;
                 Answer::Done
             }
-            Request::Progress { notes } => {
-                backend.progress(notes).await?;
-                Answer::Done
-            }
+            Request::Progress { .. } => Answer::Done,
             Request::Call { .. } | Request::Collect { .. } => {
                 return Err(Error::Refused("not yet".into()));
             }
             Request::Status => {
-                Answer::Status(Status { started_at: self.server.started_at, ..Status::default() })
+                let started_at = self.server.started_at;
+                Answer::Status(Box::new(Status { started_at, open: true, ..Status::default() }))
             }
             Request::Queues => Answer::Queues(backend.queues().await?),
             Request::Find(filter) => {

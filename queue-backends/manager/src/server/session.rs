@@ -6,22 +6,21 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use skep_queue::{Error, Incarnation};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Server;
+use super::{
+    Server,
+    question::{Question, Room},
+};
 use crate::{
     link::{AnyPipe, Receiver, Sender, link},
     software,
-    wire::{self, Answer, Frame, Hello, Reply, Request, VERSIONS, Welcome, frame::FrameError},
+    wire::{self, Answer, Frame, Hello, Request, VERSIONS, Welcome, frame::FrameError},
 };
 
-/// Most bytes of requests and answers in flight on a link; then nothing more is read.
-const BYTES: usize = 4 << 20;
-/// Most requests in flight on a link, each at least this many of its bytes.
-const REQUESTS: usize = 64;
+/// Most requests of a link that wait for something that may take for ever.
+const WAITS: usize = 1 << 16;
 
 /// One link.
 pub(super) struct Session {
@@ -59,7 +58,7 @@ impl Session {
         sender: Sender,
         tasks: &TaskTracker,
     ) -> Result<(), FrameError> {
-        let room = Arc::new(Semaphore::new(BYTES));
+        let room = Room::new();
         let silence = self.server.config.heartbeat * 3;
         loop {
             let frame = tokio::select! {
@@ -72,45 +71,59 @@ impl Session {
                 () = sender.closed() => return Ok(()),
                 () = self.stop.cancelled() => return Ok(()),
             };
-            let size = frame.bytes.len().clamp(BYTES / REQUESTS, BYTES) as u32;
-            let permit = tokio::select! {
-                permit = Arc::clone(&room).acquire_many_owned(size) => permit.ok().map(Arc::new),
+            let question = tokio::select! {
+                question = room.question(frame.id, frame.bytes.len(), sender.clone()) => question,
                 () = self.stop.cancelled() => return Ok(()),
             };
-            let (session, sender) = (Arc::clone(&self), sender.clone());
-            let token = self.waiting(frame.id);
-            tasks.spawn(async move {
-                let Frame { id, bytes, .. } = frame;
-                let reply = tokio::select! {
-                    reply = session.reply(id, &bytes, &sender) => reply,
-                    () = token.cancelled() => None,
-                };
-                session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                if let Some(reply) = reply {
-                    sender.send(id, 0, reply, permit);
-                }
-            });
+            self.begin(frame, question, tasks).await;
         }
     }
 
-    fn waiting(&self, id: u32) -> CancellationToken {
-        let token = self.stop.child_token();
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).insert(id, token.clone());
-        token
+    /// Answers at once what takes no time, in the order in which it came; the rest as it is done.
+    async fn begin(self: &Arc<Self>, frame: Frame, mut question: Question, tasks: &TaskTracker) {
+        let id = frame.id;
+        match wire::decode::<Request>(&frame.bytes) {
+            Err(error) => question.answer(Err(error)),
+            Ok(Request::Forget { id }) => self.forget(id),
+            Ok(Request::Hello(hello)) => question.answer(self.welcome(&hello)),
+            Ok(request @ (Request::Ping | Request::Progress { .. })) => {
+                let answer = self.answer(&mut question, request).await;
+                question.answer(answer);
+            }
+            Ok(request) if request.waits() => match self.waiting(id) {
+                Some(token) => {
+                    let session = Arc::clone(self);
+                    tasks.spawn(async move {
+                        let answer = session.answer(&mut question, request);
+                        let answer = token.run_until_cancelled(answer).await;
+                        session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                        if let Some(answer) = answer {
+                            question.answer(answer);
+                        }
+                    });
+                }
+                None => question.answer(Err(Error::Refused(format!("{WAITS} requests wait on this link")))),
+            },
+            // To its end, also when the link is lost: what claims or stores is never left half-way.
+            Ok(request) => {
+                let session = Arc::clone(self);
+                tasks.spawn(async move {
+                    let answer = session.answer(&mut question, request).await;
+                    question.answer(answer);
+                });
+            }
+        }
     }
 
-    async fn reply(self: &Arc<Self>, id: u32, bytes: &Bytes, sender: &Sender) -> Option<Bytes> {
-        let answer = match wire::decode::<Request>(bytes) {
-            Ok(Request::Forget { id }) => {
-                self.forget(id);
-                return None;
-            }
-            Ok(Request::Hello(hello)) => self.welcome(&hello),
-            Ok(request) => self.answer(id, request, sender).await,
-            Err(error) => Err(error),
-        };
-        let reply = wire::encode(&Reply::from(answer));
-        reply.or_else(|error| wire::encode(&Reply::Error(error))).ok()
+    /// Says that this request may be forgotten; nothing when too many wait.
+    fn waiting(&self, id: u32) -> Option<CancellationToken> {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits.len() >= WAITS {
+            return None;
+        }
+        let token = self.stop.child_token();
+        waits.insert(id, token.clone());
+        Some(token)
     }
 
     fn forget(&self, id: u32) {
