@@ -27,6 +27,9 @@ use crate::{
     },
 };
 
+/// How long work that was on file at the start waits for the queues' word on it.
+const ASKED: Duration = Duration::from_secs(2);
+
 /// A drone, ready to run.
 pub struct Drone {
     pub(crate) name: String,
@@ -253,6 +256,7 @@ impl Drone {
                 ttl: self.life.ttl,
                 every: self.life.beat,
                 former,
+                recovered: local.state().claims(source.index),
                 drain: stopper.drain.clone(),
             };
             running.beat.spawn(|stop| beat.run(stop));
@@ -266,9 +270,14 @@ impl Drone {
         let verdicts =
             Verdicts { local: local.clone(), specs: Arc::clone(specs), random: Arc::clone(random) };
         let verdicts = Arc::new(verdicts);
+        let links: Vec<_> = running.sources.iter().map(|source| Arc::clone(&source.link)).collect();
         for (worker, types) in self.workers {
             let dispatch = Dispatch { worker, types, local: local.clone(), verdicts: Arc::clone(&verdicts) };
-            running.dispatch.spawn(|stop| dispatch.run(stop));
+            let asked = asked(links.clone(), local.state().is_empty());
+            running.dispatch.spawn(|stop| async move {
+                let _ = stop.run_until_cancelled(asked).await;
+                dispatch.run(stop).await;
+            });
         }
     }
 
@@ -293,6 +302,20 @@ impl Drone {
             hands: self.workers.iter().map(|(worker, _)| worker.hands()).sum(),
             ..DroneFacts::default()
         }
+    }
+}
+
+/// Returns when every queue was asked what is left of the claims on file, so that nothing runs that was settled
+/// before a power cut; at once when there are none. A queue that cannot be reached, or takes long, is no reason to
+/// wait.
+async fn asked(links: Vec<Arc<Link>>, nothing: bool) {
+    let all = async {
+        for link in &links {
+            link.asked.cancelled().await;
+        }
+    };
+    if !nothing {
+        let _ = tokio::time::timeout(ASKED, all).await;
     }
 }
 

@@ -167,6 +167,15 @@ impl Held {
         }
     }
 
+    /// The places of those members that are among these.
+    pub(super) fn places_in(&self, claims: &[Claimed]) -> Mask {
+        let places = |straw: &Straw| {
+            let same = claims.iter().filter(|claimed| claimed.block == straw.claimed.block);
+            same.fold(Mask::EMPTY, |places, claimed| places | straw.places_of(claimed.live))
+        };
+        self.straws.iter().map(places).fold(Mask::EMPTY, |all, places| all | places)
+    }
+
     /// The block that a place belongs to.
     pub(super) fn straw(&self, place: u8) -> usize {
         self.straws.partition_point(|straw| straw.from <= place).saturating_sub(1)
