@@ -84,6 +84,12 @@ pub fn defaults() -> raw::File {
             format: Some(log::Format::default()),
             file: None,
         },
+        all_queues: raw::QueueTable {
+            capacity: config.limits.capacity.map(|bound| raw::Word(bound.to_string())),
+            promote_after: config.limits.promote_after.map(|promote| raw::Word(promote.to_string())),
+            retention: config.limits.retention.map(Time),
+            ..raw::QueueTable::default()
+        },
         ..raw::File::default()
     }
 }

@@ -1,11 +1,15 @@
 //! What a manager's file means: the checks that a type cannot make.
 
+use std::{fmt::Display, str::FromStr};
+
+use skep_queue::{QueueName, TaskType};
+
 use super::{
     Config,
-    raw::{BackendTable, File, ManagerTable},
+    raw::{BackendTable, File, ManagerTable, QueueTable, Word},
 };
 use crate::{
-    backend::manager::server,
+    backend::manager::server::{self, Limits},
     config::{Url, check::Check},
 };
 
@@ -31,7 +35,48 @@ impl Check<'_> {
         if config.heartbeat.is_zero() {
             self.problem(&["manager", "heartbeat"], "`heartbeat`: must be longer than 0s, as in \"2s\"");
         }
+        // What the code says of all queues stays where nobody says otherwise.
+        let all = self.limits(&["all_queues"], &file.all_queues);
+        config.limits = Limits {
+            capacity: all.capacity.or(config.limits.capacity),
+            retention: all.retention.or(config.limits.retention),
+            ..all
+        };
+        for (name, table) in &file.queues {
+            match name.parse::<QueueName>() {
+                Ok(queue) => _ = config.queues.insert(queue, self.limits(&["queues", name], table)),
+                Err(error) => self.problem(&["queues", name], &format!("`{name}`: {error}")),
+            }
+        }
         config
+    }
+
+    fn limits(&mut self, at: &[&str], table: &QueueTable) -> Limits {
+        let of = |key| [at, &[key]].concat();
+        let mut limits = Limits {
+            capacity: self.word(&of("capacity"), table.capacity.as_ref()),
+            promote_after: self.word(&of("promote_after"), table.promote_after.as_ref()),
+            retention: table.retention.map(|time| time.0),
+            ..Limits::default()
+        };
+        for (name, table) in &table.types {
+            let path = [at, &["types", name]].concat();
+            match name.parse::<TaskType>() {
+                Ok(task_type) => {
+                    let bound = self.word(&[&path[..], &["capacity"]].concat(), table.capacity.as_ref());
+                    limits.types.extend(bound.map(|bound| (task_type, bound)));
+                }
+                Err(error) => self.problem(&path, &format!("`{name}`: {error}")),
+            }
+        }
+        limits
+    }
+
+    /// A value that says itself what it must look like.
+    fn word<T: FromStr<Err: Display>>(&mut self, path: &[&str], word: Option<&Word>) -> Option<T> {
+        let key = path.last().copied().unwrap_or_default();
+        let read = word?.0.parse();
+        read.map_err(|error| self.problem(path, &format!("`{key}`: {error}"))).ok()
     }
 
     fn listen(&mut self, table: &ManagerTable) -> Vec<super::Listen> {

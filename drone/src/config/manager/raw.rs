@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::config::{
     Url,
@@ -79,10 +79,19 @@ pub struct TypeTable {
 }
 
 /// A number, or a text with a unit: 10000, "3x", "30s", "none".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word(pub String);
 
 // === impl Word ===
+
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.parse::<i64>() {
+            Ok(number) => number.serialize(to),
+            Err(_) => self.0.serialize(to),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

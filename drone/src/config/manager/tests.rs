@@ -1,10 +1,11 @@
 //! What a manager's file means, and what is said of one that is wrong.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::backend::manager::server::{Bound, Promote};
 
 struct Folder(TempDir, Sources);
 
@@ -60,6 +61,23 @@ fn a_good_file_means_what_it_says() {
 }
 
 #[test]
+fn every_queue_may_have_limits_of_its_own() {
+    let folder = Folder::new(
+        "[all_queues]\ncapacity = \"none\"\n[queues.mail]\ncapacity = \"3x\"\npromote_after = \"1.5x\"\n\
+         retention = \"1h\"\n[queues.mail.types.newsletter]\ncapacity = 100\n[queues.images]\ncapacity = \"30s\"\n",
+    );
+    let config = folder.good().server;
+    assert_eq!(config.limits.capacity, Some(Bound::None));
+    assert_eq!(config.limits.retention, server::Config::default().limits.retention);
+    let mail = &config.queues[&"mail".parse().unwrap()];
+    assert_eq!((mail.capacity, mail.promote_after), (Some(Bound::Hands(3.0)), Some(Promote::Waits(1.5))));
+    assert_eq!(mail.retention, Some(Duration::from_secs(3600)));
+    assert_eq!(mail.types[&"newsletter".parse().unwrap()], Bound::Tasks(100));
+    let images = &config.queues[&"images".parse().unwrap()];
+    assert_eq!(images.capacity, Some(Bound::Backlog(Duration::from_secs(30))));
+}
+
+#[test]
 fn later_layers_win() {
     let mut folder = Folder::new("[backend]\nurl = \"sqlite:file.db\"\n[manager]\nkeys = \"a\"\n");
     folder.1.env.push(("SKEP_BACKEND__URL".into(), "sqlite:/env.db".into()));
@@ -83,7 +101,8 @@ fn a_url_may_lie_in_a_file_of_its_own() {
 fn all_that_is_wrong_is_said_with_its_place() {
     let folder = Folder::new(
         "[manager]\nlisten = [\"tcp:7676\"]\nhartbeat = 1\nkeys = \"\"\n\
-         [backend]\nurl = \"unix:/run/other.sock\"\n[queues.mail]\ncapacity = true\n[log]\nlevel = \"loud\"\n",
+         [backend]\nurl = \"unix:/run/other.sock\"\n[queues.mail]\ncapacity = true\n[log]\nlevel = \"loud\"\n\
+         [all_queues]\ncapacity = \"lots\"\n[queues.\"No Name\"]\n",
     );
     let said = folder.wrong();
     let told = |line: usize, words: &str| {
@@ -99,6 +118,8 @@ fn all_that_is_wrong_is_said_with_its_place() {
         "`capacity`: expected a number, or a text with a unit, as in 10000, \"3x\" or \"30s\", found true",
     );
     told(10, "`level`: \"loud\" is not a level");
+    told(12, "`capacity`: \"lots\" is not a bound: write 10000 (tasks), 3x (times the hands)");
+    told(13, "`No Name`:");
     let absent = Sources { file: Some("/nowhere/manager.toml".into()), ..Sources::default() };
     let problems = load(&absent, &Backends::builtin()).unwrap_err().to_string();
     assert!(problems.contains("`skep init --manager` writes one"), "{problems}");
