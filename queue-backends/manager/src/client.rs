@@ -86,7 +86,8 @@ impl Manager {
     /// # Errors
     /// As every call.
     pub async fn status(&self) -> Result<Status> {
-        expect!(self.ask(Request::Status).await?, Status).map(|status| *status)
+        let status = expect!(self.ask(Request::Status).await?, Status)?;
+        Ok(*status)
     }
 
     /// Submits a block of one, and waits for its end for at most so long; hands on what is said of it meanwhile.
