@@ -2,19 +2,34 @@
 
 mod admission;
 mod answer;
+mod grant;
+mod keys;
 mod listen;
+mod principal;
 mod question;
 mod session;
+mod strangers;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
+use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use grant::Owners;
+use keys::Keys;
+use listen::Caller;
+use principal::Principal;
 use session::Session;
+use strangers::{PATIENCE, Place, Strangers};
+
+use crate::{
+    key::Grant,
+    link::{AnyPipe, WRITE},
+};
 
 /// How often each side of a link says something, at least.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -25,6 +40,14 @@ pub struct Config {
     /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
     /// gone.
     pub heartbeat: Duration,
+    /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
+    /// where it was not meant. `skep`.
+    pub name: String,
+    /// Users of this machine, by their id, who may come through a socket file, and what they may do. The server's
+    /// own user and root may everything. Empty.
+    pub users: Vec<(u32, Grant)>,
+    /// How long a peer may leave unread what is written to it before its link ends; 10 s.
+    pub write_timeout: Duration,
     /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
     /// already. It is set before the first task is taken from here.
     pub limits: Limits,
@@ -36,7 +59,14 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
-        Self { heartbeat: HEARTBEAT, limits, queues: BTreeMap::new() }
+        Self {
+            heartbeat: HEARTBEAT,
+            name: "skep".into(),
+            users: Vec::new(),
+            write_timeout: WRITE,
+            limits,
+            queues: BTreeMap::new(),
+        }
     }
 }
 
@@ -44,11 +74,12 @@ impl Default for Config {
 pub struct Server {
     backend: Arc<dyn Backend>,
     config: Config,
-    #[expect(dead_code, reason = "time for what needs it")]
     clock: Arc<dyn Clock>,
     #[expect(dead_code, reason = "chance for what needs it")]
     random: Arc<dyn Random>,
     started_at: Timestamp,
+    strangers: Arc<Strangers>,
+    owners: Owners,
     tasks: TaskTracker,
 }
 
@@ -61,16 +92,73 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        Arc::new(Self { backend, config, clock, random, started_at, tasks: TaskTracker::new() })
+        let (strangers, owners, tasks) = (Arc::default(), Owners::default(), TaskTracker::new());
+        Arc::new(Self { backend, config, clock, random, started_at, strangers, owners, tasks })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
-        while let Some(pipe) = listener.accept(&stop).await {
-            let session = Session::new(Arc::clone(&self), stop.child_token());
-            self.tasks.spawn(session.run(pipe));
+        if let Some(keys) = listener.keys() {
+            self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
+        while let Some(caller) = listener.accept(&stop).await {
+            let server = Arc::clone(&self);
+            match caller {
+                Caller::Unix(stream) => match Principal::of_user(&stream, &self.config) {
+                    Ok(principal) => {
+                        self.tasks.spawn(server.host(Box::new(stream), principal, stop.child_token()));
+                    }
+                    Err(error) => tracing::warn!(%error, "a connection was turned away"),
+                },
+                Caller::Tcp(stream, from, keys) => {
+                    let place = self.strangers.enter(from);
+                    self.tasks.spawn(server.admit(stream, from, keys, place, stop.child_token()));
+                }
+            }
+        }
+        drop(listener);
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Finds out who a stranger is, who has two seconds for it.
+    async fn admit(
+        self: Arc<Self>,
+        stream: TcpStream,
+        from: IpAddr,
+        keys: Arc<Keys>,
+        place: Place,
+        stop: CancellationToken,
+    ) {
+        // Small packets go at once, and a connection that was turned away leaves nothing behind.
+        let _ = stream.set_nodelay(true).and_then(|()| stream.set_zero_linger());
+        let clock = Arc::clone(&self.clock);
+        let known = Principal::of_key(stream, keys, &self.config.name, &self.strangers, clock);
+        let known = tokio::select! {
+            known = tokio::time::timeout(PATIENCE, known) => known,
+            () = place.gone.cancelled() => return,
+            () = stop.cancelled() => return,
+        };
+        match known {
+            Ok(Ok((secure, principal))) => {
+                drop(place);
+                self.host(Box::new(secure), principal, stop).await;
+            }
+            _ => tracing::debug!(%from, "a stranger was turned away"),
+        }
+    }
+
+    /// Serves somebody for as long as he is who he was.
+    async fn host(self: Arc<Self>, pipe: AnyPipe, principal: Principal, stop: CancellationToken) {
+        let principal = Arc::new(principal);
+        let session = Session::new(self, Arc::clone(&principal), stop.clone());
+        let mut running = std::pin::pin!(session.run(pipe));
+        tokio::select! {
+            () = &mut running => return,
+            () = principal.deposed() => {}
+        }
+        tracing::info!(target: "audit", principal = %principal.name, "the key was revoked or changed: its link ends");
+        stop.cancel();
+        running.await;
     }
 }

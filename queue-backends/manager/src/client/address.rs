@@ -1,8 +1,9 @@
 //! Where a manager is, as a URL says it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::Place;
+use crate::key::Key;
 
 /// The port of a manager that listens on the network, unless a URL says another.
 pub const PORT: u16 = 7676;
@@ -63,8 +64,10 @@ impl Address {
         let place = |host: &Host| match host {
             Host::Unix(path) => Ok(Place::Unix(path.clone())),
             Host::Tcp(host) => {
-                let why = "cannot be reached over the network yet".into();
-                Err(AddressError { url: format!("skep://{host}"), why })
+                let wrong = |why| AddressError { url: format!("skep://{host}"), why };
+                let path = self.key.as_ref().ok_or_else(|| wrong("needs a key".into()))?;
+                let key = Key::load(path).map_err(|error| wrong(format!("has no key: {error}")))?;
+                Ok(Place::Tcp { at: host.clone(), key: Arc::new(key), name: self.name.clone() })
             }
         };
         self.hosts.iter().map(place).collect()

@@ -177,7 +177,7 @@ impl Trier {
     }
 
     async fn attempt(&self, place: &Place) -> std::result::Result<Arc<Connection>, Failure> {
-        let pipe = place.pipe().await?;
+        let pipe = place.pipe(&self.clock).await?;
         let _ = self.events.send(Event::Opened { place: place.clone() });
         let connection = Connection::open(pipe, &self.tasks).await?;
         let software = connection.software.clone();

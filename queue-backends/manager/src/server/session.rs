@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Server,
+    principal::Principal,
     question::{Question, Room},
 };
 use crate::{
@@ -25,6 +26,8 @@ const WAITS: usize = 1 << 16;
 /// One link.
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
+    /// Who speaks here.
+    principal: Arc<Principal>,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -33,15 +36,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Server>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, drone: Mutex::default(), waits: Mutex::default(), stop })
+    pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { server, principal, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
     pub(super) async fn run(self: Arc<Self>, pipe: AnyPipe) {
         let (mut receiver, sender, writer) = link(pipe);
         let tasks = TaskTracker::new();
-        let writing = tasks.spawn(writer.run());
+        let writing = tasks.spawn(writer.patient(self.server.config.write_timeout).run());
         if let Err(error) = Arc::clone(&self).serve(&mut receiver, sender, &tasks).await {
             tracing::debug!(%error, "a link ended");
         }
@@ -82,7 +85,11 @@ impl Session {
     /// Answers at once what takes no time, in the order in which it came; the rest as it is done.
     async fn begin(self: &Arc<Self>, frame: Frame, mut question: Question, tasks: &TaskTracker) {
         let id = frame.id;
-        match wire::decode::<Request>(&frame.bytes) {
+        let request = wire::decode::<Request>(&frame.bytes).and_then(|request| {
+            self.principal.may(&request, &self.server.owners)?;
+            Ok(request)
+        });
+        match request {
             Err(error) => question.answer(Err(error)),
             Ok(Request::Forget { id }) => self.forget(id),
             Ok(Request::Hello(hello)) => question.answer(self.welcome(&hello)),
@@ -107,9 +114,10 @@ impl Session {
             // To its end, also when the link is lost: what claims or stores is never left half-way.
             Ok(request) => {
                 let session = Arc::clone(self);
+                session.principal.audit(&request);
                 tasks.spawn(async move {
                     let answer = session.answer(&mut question, request).await;
-                    question.answer(answer);
+                    question.answer(answer.map(|answer| session.principal.shown(answer)));
                 });
             }
         }
