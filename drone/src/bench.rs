@@ -15,7 +15,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde::Serialize;
 use skep_queue::{Backend, Clock, Error, Meter, QueueName, Random, TaskType, admin::Setting, meter::Reading};
 
-use crate::backend::Opening;
+use crate::backend::{Opening, manager::Manager};
 
 pub use flood::Stretch;
 pub use load::Load;
@@ -94,12 +94,17 @@ pub struct Figure {
 /// What opens the backend; with nothing connected yet, where there is something to connect.
 pub type Open = Box<dyn Fn() -> Opening + Send + Sync>;
 
+/// What makes a link of its own to a manager, if it is one that is measured.
+pub type Calls = Box<dyn Fn() -> Result<Option<Arc<Manager>>, String> + Send + Sync>;
+
 /// A backend under measurement.
 pub struct Bench {
     pub(crate) label: String,
     pub(crate) backend: Arc<dyn Backend>,
     open: Open,
     meter: Option<Arc<dyn Meter>>,
+    /// A manager's own way to call, where there is one.
+    calls: Calls,
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -119,7 +124,14 @@ impl Bench {
         random: Arc<dyn Random>,
     ) -> Result<Self, String> {
         let backend = open().await?;
-        Ok(Self { label, backend, open, meter, config, clock, random })
+        Ok(Self { label, backend, open, meter, calls: Box::new(|| Ok(None)), config, clock, random })
+    }
+
+    /// With a manager's own way to call.
+    #[must_use]
+    pub fn calls(mut self, calls: Calls) -> Self {
+        self.calls = calls;
+        self
     }
 
     /// Measures.

@@ -11,6 +11,7 @@ mod doctor;
 mod drone;
 mod exit;
 mod init;
+mod key;
 mod man;
 mod manager;
 mod out;
@@ -102,6 +103,7 @@ enum Verb {
     #[command(subcommand)]
     Drone(drone::Verb),
     Init(init::Args),
+    Key(key::Args),
     Man(man::Args),
     /// The server that puts a queue behind sockets.
     #[command(subcommand)]
@@ -280,6 +282,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Doctor(args) => doctor::run(&args, world).await,
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Init(args) => init::run(&args, world),
+        Verb::Key(args) => key::run(args, world),
         Verb::Man(args) => man::run(&args, world),
         Verb::Manager(verb) => manager::run(verb, world).await,
         Verb::Ping(args) => ping::run(&args, world).await,

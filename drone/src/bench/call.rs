@@ -2,7 +2,7 @@
 
 use std::{io::Write, sync::Arc, time::Duration};
 
-use skep_queue::{Backend, Error};
+use skep_queue::{Backend, Block, Clock, Error, Random, Submitted, admin::State};
 
 use super::{
     Bench, Figure, Load,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Context, HandlerError,
+    backend::manager::{Manager, wire::End},
     client::{self, Client, NewTask},
 };
 
@@ -27,8 +28,9 @@ impl Bench {
         let measure = async {
             let caller = self.caller().await?;
             for n in 0..SAMPLES {
+                let payload = Load::payload(n, self.config.payload);
                 let before = self.clock.elapsed();
-                caller.call(n).await.map_err(refused)?;
+                caller.call(&payload).await?;
                 samples.push((self.clock.elapsed() - before).as_secs_f64() * 1000.0);
                 tokio::time::sleep(CALM_DISK).await;
                 // The yardstick in the same state: a disk that idled is slower than one in a loop.
@@ -49,9 +51,17 @@ impl Bench {
 
     /// Somebody else than the drone, over a connection of his own.
     pub(super) async fn caller(&self) -> Result<Caller, Error> {
-        let backend = self.another().await?;
-        let client = Client::new(backend, Arc::clone(&self.clock), Arc::clone(&self.random));
-        Ok(Caller { client, payload: self.config.payload })
+        let way = match (self.calls)().map_err(refused)? {
+            Some(manager) => {
+                manager.ping().await?;
+                Way::Manager(manager)
+            }
+            None => {
+                let backend = self.another().await?;
+                Way::Client(Client::new(backend, Arc::clone(&self.clock), Arc::clone(&self.random)))
+            }
+        };
+        Ok(Caller { way, clock: Arc::clone(&self.clock), random: Arc::clone(&self.random) })
     }
 
     /// One connection more.
@@ -62,15 +72,38 @@ impl Bench {
 
 /// Whoever asks for results.
 pub(super) struct Caller {
-    client: Client,
-    payload: usize,
+    way: Way,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// How: a manager says when the end has come, any other queue is asked again and again.
+enum Way {
+    Manager(Arc<Manager>),
+    Client(Client),
 }
 
 impl Caller {
-    /// Submits a task, and waits until it has ended well.
-    pub(super) async fn call(&self, n: usize) -> client::Result<()> {
-        let task = NewTask::json(task_type(), Load::payload(n, self.payload));
-        let task = task.map_err(|error| client::Error::Queue(refused(error)))?.queue(queue());
-        self.client.call(task, PATIENCE).await.map(drop)
+    /// Submits a task, and waits until it has ended well. False when it was refused.
+    pub(super) async fn call(&self, payload: &str) -> Result<bool, Error> {
+        match &self.way {
+            Way::Manager(manager) => {
+                let block =
+                    Block { queue: queue(), ..Block::one(task_type(), payload, &*self.clock, &*self.random) };
+                match manager.call(block, PATIENCE, |_| {}).await? {
+                    (Submitted::Rejected(_), _) => Ok(false),
+                    (Submitted::Accepted, End::Over { state: State::Completed, .. }) => Ok(true),
+                    other => Err(refused(format!("a call came to {other:?}"))),
+                }
+            }
+            Way::Client(client) => {
+                let task = NewTask::json(task_type(), payload.to_owned()).map_err(refused)?.queue(queue());
+                match client.call(task, PATIENCE).await {
+                    Ok(_) => Ok(true),
+                    Err(client::Error::Rejected(_)) => Ok(false),
+                    Err(error) => Err(refused(error)),
+                }
+            }
+        }
     }
 }

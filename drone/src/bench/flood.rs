@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use skep_queue::{Error, admin::Setting};
 
 use super::{Bench, Figure, Load, call::Caller, latency::part, queue, refused};
-use crate::{Context, HandlerError, client};
+use crate::{Context, HandlerError};
 
 /// What is offered, of what the drone can do.
 const LOADS: [f64; 4] = [0.5, 1.0, 2.0, 3.0];
@@ -106,13 +106,13 @@ impl Bench {
         while next < end {
             tokio::time::sleep(next.saturating_sub(self.clock.elapsed())).await;
             let offered = self.clock.elapsed();
-            match caller.call(0).await {
-                Ok(()) => {
+            let payload = Load::payload(0, self.config.payload);
+            match caller.call(&payload).await? {
+                true => {
                     let took = (self.clock.elapsed() - offered).as_secs_f64() * 1000.0;
                     seen.borrow_mut().times.push(took);
                 }
-                Err(client::Error::Rejected(_)) => seen.borrow_mut().refused += 1,
-                Err(error) => return Err(refused(error)),
+                false => seen.borrow_mut().refused += 1,
             }
             // Who comes late does not make up for it: that would be a burst.
             next = (next + pace).max(self.clock.elapsed());

@@ -99,6 +99,7 @@ async fn open(
 ) -> Result<Bench, Failed> {
     let label = url.split(':').next().unwrap_or_default().to_owned();
     let (backends, config) = (world.backends.clone(), config.clone());
+    let (others, place) = (backends.clone(), url.clone());
     let redacted = crate::config::Url::new(&url);
     let open = move || -> Opening {
         let (backends, url) = (backends.clone(), url.clone());
@@ -106,7 +107,8 @@ async fn open(
     };
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let bench = Bench::new(label, Box::new(open), meter, config, clock, random).await;
-    bench.map_err(|why| unusable(redacted.redact(&why)))
+    let bench = bench.map_err(|why| unusable(redacted.redact(&why)))?;
+    Ok(bench.calls(Box::new(move || others.manager(&place))))
 }
 
 fn print(world: &World, figure: &Figure) -> io::Result<()> {

@@ -146,6 +146,12 @@ impl Out {
         bar.set_length(total);
     }
 
+    /// Lets whoever reads see what was printed so far.
+    pub(crate) fn flush(&self) {
+        // What goes wrong is told at the end.
+        let _ = self.data().to.flush();
+    }
+
     /// Ends the output.
     pub(crate) fn finish(&self) -> Result<(), Failed> {
         let mut data = self.data();

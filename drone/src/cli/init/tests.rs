@@ -92,6 +92,7 @@ fn a_managers_file_is_its_defaults_and_shows_every_key() {
         ("BackendTable", &["backend"]),
         ("LogTable", &["log"]),
         ("TypeTable", &["queues", "mail", "types", "newsletter"]),
+        ("UserTable", &["users", "nobody"]),
     ] {
         let there = path.iter().fold(&toml::Value::Table(shown.clone()), |value, key| &value[*key]).clone();
         for key in schema["$defs"][table]["properties"].as_object().unwrap().keys() {

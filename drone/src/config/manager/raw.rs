@@ -24,6 +24,9 @@ pub struct File {
     pub all_queues: QueueTable,
     /// Single queues, by name.
     pub queues: BTreeMap<String, QueueTable>,
+    /// Users of this machine who may come through a socket file, by name or number, beside the manager's own and
+    /// root, who may everything.
+    pub users: BTreeMap<String, UserTable>,
 }
 
 /// `[manager]`
@@ -76,6 +79,20 @@ pub struct QueueTable {
 pub struct TypeTable {
     /// The most tasks of the type that have not ended.
     pub capacity: Option<Word>,
+}
+
+/// `[users.NAME]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserTable {
+    /// What he may do: `submit`, `drone`, `view` or `admin`.
+    pub role: Option<String>,
+    /// Only these task types: names, or beginnings with `*`; all when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+    /// Only these queues, likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<String>,
 }
 
 /// A number, or a text with a unit: 10000, "3x", "30s", "none".

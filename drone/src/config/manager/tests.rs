@@ -5,7 +5,10 @@ use std::{fs, time::Duration};
 use tempfile::TempDir;
 
 use super::*;
-use crate::backend::manager::server::{Bound, Promote};
+use crate::backend::manager::{
+    key::{Grant, Role},
+    server::{Bound, Promote},
+};
 
 struct Folder(TempDir, Sources);
 
@@ -75,6 +78,20 @@ fn every_queue_may_have_limits_of_its_own() {
     assert_eq!(mail.types[&"newsletter".parse().unwrap()], Bound::Tasks(100));
     let images = &config.queues[&"images".parse().unwrap()];
     assert_eq!(images.capacity, Some(Bound::Backlog(Duration::from_secs(30))));
+}
+
+#[test]
+fn users_of_the_machine_are_told_what_they_may() {
+    let folder =
+        Folder::new("[users.nobody]\nrole = \"submit\"\ntypes = [\"image.*\"]\n[users.0]\nrole = \"view\"\n");
+    let users = folder.good().server.users;
+    assert_eq!(users[0], (0, Grant::of(Role::View)));
+    assert_eq!((users[1].1.role, users[1].1.types[0].to_string()), (Role::Submit, "image.*".to_owned()));
+    let said = Folder::new("[users.no-such-user]\nrole = \"boss\"\n[users.1]\n").wrong().join("\n");
+    for words in ["no user \"no-such-user\"", "\"boss\" is not a role: use submit", "[users.1] needs `role`"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 #[test]
