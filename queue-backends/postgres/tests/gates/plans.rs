@@ -152,6 +152,39 @@ async fn a_look_at_all_that_is_scheduled_is_seen() {
     );
 }
 
+/// What is wrong with a plan of a merged walk: whoever reads a whole lane, or sorts it. The merge itself sorts
+/// what was read, and rows of one block are put in order as they come.
+fn flaws_of_a_merge(plan: &Value) -> Vec<String> {
+    let kind = plan["Node Type"].as_str().unwrap_or_default();
+    let mut flaws: Vec<String> = below(plan).flat_map(flaws_of_a_merge).collect();
+    if matches!(kind, "Seq Scan" | "Bitmap Heap Scan") && plan["Relation Name"] == "tasks" {
+        flaws.push(format!("{kind} on tasks"));
+    }
+    if kind == "Sort" && below(plan).any(|below| below["Relation Name"] == "tasks") {
+        flaws.push("Sort of a lane".to_owned());
+    }
+    flaws
+}
+
+#[tokio::test]
+async fn a_queue_that_promotes_merges_what_it_walks() {
+    let mut rig = backlog(false).await;
+    rig.promote(std::time::Duration::from_secs(1)).await;
+    for analyzed in [false, true] {
+        if analyzed {
+            run(&mut rig.connection().await, "set auto_explain.log_min_duration = -1; analyze").await;
+            rig.reopen();
+        }
+        let before = SERVER.log().len();
+        assert_eq!(rig.pump(ROOM).await.len(), ROOM);
+        let log = SERVER.log().split_off(before);
+        let all = plans(&log);
+        assert!(all.iter().any(|(text, _)| text.contains("counts_as")), "it is explained");
+        let flaws: Vec<String> = all.iter().flat_map(|(_, plan)| flaws_of_a_merge(plan)).collect();
+        assert_eq!(flaws, Vec::<String>::new(), "analyzed: {analyzed}");
+    }
+}
+
 /// The claim as most write it: a join with a limit that is not known when it is planned.
 const JOIN: &str = "\
     create function worse(most int) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$ begin \
