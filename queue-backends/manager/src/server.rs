@@ -5,6 +5,7 @@ mod answer;
 mod callers;
 mod calls;
 mod dealer;
+mod door;
 mod gate;
 mod grant;
 mod keys;
@@ -19,13 +20,11 @@ mod strangers;
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     sync::{Arc, Once},
     time::Duration,
 };
 
 use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
-use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
@@ -36,17 +35,10 @@ use callers::Callers;
 use dealer::Dealer;
 use gate::Gate;
 use grant::Owners;
-use keys::Keys;
-use listen::Caller;
 use presence::Presence;
-use principal::Principal;
-use session::Session;
-use strangers::{PATIENCE, Place, Strangers};
+use strangers::Strangers;
 
-use crate::{
-    key::Grant,
-    link::{AnyPipe, WRITE},
-};
+use crate::{key::Grant, link::WRITE};
 
 /// How often each side of a link says something, at least.
 pub const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -160,64 +152,10 @@ impl Server {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
         while let Some(caller) = listener.accept(&stop).await {
-            let server = Arc::clone(&self);
-            match caller {
-                Caller::Unix(stream) => match Principal::of_user(&stream, &self.config) {
-                    Ok(principal) => {
-                        self.tasks.spawn(server.host(Box::new(stream), principal, stop.child_token()));
-                    }
-                    Err(error) => tracing::warn!(%error, "a connection was turned away"),
-                },
-                Caller::Tcp(stream, from, keys) => {
-                    let place = self.strangers.enter(from);
-                    self.tasks.spawn(server.admit(stream, from, keys, place, stop.child_token()));
-                }
-            }
+            self.open(caller, &stop);
         }
         drop(listener);
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// Finds out who a stranger is, who has two seconds for it.
-    async fn admit(
-        self: Arc<Self>,
-        stream: TcpStream,
-        from: IpAddr,
-        keys: Arc<Keys>,
-        place: Place,
-        stop: CancellationToken,
-    ) {
-        // Small packets go at once, and a connection that was turned away leaves nothing behind.
-        let _ = stream.set_nodelay(true).and_then(|()| stream.set_zero_linger());
-        let clock = Arc::clone(&self.clock);
-        let known = Principal::of_key(stream, keys, &self.config.name, &self.strangers, clock);
-        let known = tokio::select! {
-            known = tokio::time::timeout(PATIENCE, known) => known,
-            () = place.gone.cancelled() => return,
-            () = stop.cancelled() => return,
-        };
-        match known {
-            Ok(Ok((secure, principal))) => {
-                drop(place);
-                self.host(Box::new(secure), principal, stop).await;
-            }
-            _ => tracing::debug!(%from, "a stranger was turned away"),
-        }
-    }
-
-    /// Serves somebody for as long as he is who he was.
-    async fn host(self: Arc<Self>, pipe: AnyPipe, principal: Principal, stop: CancellationToken) {
-        let principal = Arc::new(principal);
-        let links = self.links.clone();
-        let session = Session::new(self, Arc::clone(&principal), stop.clone());
-        let mut running = std::pin::pin!(links.track_future(session.run(pipe)));
-        tokio::select! {
-            () = &mut running => return,
-            () = principal.deposed() => {}
-        }
-        tracing::info!(target: "audit", principal = %principal.name, "the key was revoked or changed: its link ends");
-        stop.cancel();
-        running.await;
     }
 }
