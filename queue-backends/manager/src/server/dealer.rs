@@ -90,8 +90,9 @@ impl Dealer {
     fn turn<T>(&self, change: impl FnOnce(&mut Table, Duration) -> T) -> T {
         let (mut table, now) = (self.table(), self.clock.elapsed());
         let answer = change(&mut table, now);
-        table.deal(now);
-        self.told.notify_one();
+        if table.deal(now) {
+            self.told.notify_one();
+        }
         answer
     }
 

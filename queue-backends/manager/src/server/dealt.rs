@@ -26,6 +26,7 @@ impl Server {
         self.gate.looked().await?;
         let grant = self.dealer.grant(&mut pump);
         let answer = self.backend.pump(pump).await;
+        self.presence.answered(grant.drone);
         self.dealer.handed(&grant, answer.as_deref().ok());
         answer
     }
@@ -47,6 +48,7 @@ impl Server {
         }
         let turn = self.dealer.hears();
         let orders = self.backend.beat(beat.clone()).await?;
+        self.presence.answered(beat.drone);
         for former in self.dealer.seen(&beat, &orders, turn) {
             self.presence.left(former);
         }
