@@ -69,11 +69,10 @@ impl Presence {
         (seen.lost, seen.spoke) = (None, true);
     }
 
-    /// What it said has reached the backend.
+    /// What it said has reached the backend. If its link ended long before, it is lost once more.
     pub(super) fn answered(&self, drone: Incarnation) {
-        if let Some(seen) = self.drones().get_mut(&drone) {
-            seen.spoke = true;
-        }
+        let lost = || Seen { lost: Some(self.clock.elapsed()), ..Seen::default() };
+        self.drones().entry(drone).or_insert_with(lost).spoke = true;
     }
 
     /// A drone needs no watching any more: it said goodbye, or another has taken over what it held.
