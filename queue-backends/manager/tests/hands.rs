@@ -101,8 +101,8 @@ async fn the_next_is_told_when_the_first_does_not_come() {
 async fn what_is_handed_back_or_follows_is_dealt_at_once() {
     let scene = Scene::new();
     let manager = scene.manager(Config::default());
-    let (mut drone, mut line, waits) = waiting(&scene, &manager, 1).await;
-    let (mut other, mut other_line, others) = waiting(&scene, &manager, 1).await;
+    let (mut drone, mut line, waits) = waiting(&scene, &manager, 2).await;
+    let (mut other, mut other_line, others) = waiting(&scene, &manager, 2).await;
     let ids = scene.submit(&mut line, 1, OnLost::Retry).await;
     line.hear(waits).await;
     assert_eq!(drone.pump(&mut line, 10).await, ids);
@@ -225,7 +225,7 @@ async fn held(scene: &Scene) -> Drone {
 async fn nothing_is_handed_out_before_the_drones_have_said_what_they_hold() {
     let scene = Scene::new();
     let drone = held(&scene).await;
-    let manager = scene.manager(Config { reannounce: Some(BOUND * 10), ..Config::default() });
+    let manager = scene.manager(Config { reannounce: Some(BOUND * 100), ..Config::default() });
     let (mut other, mut line, waits) = waiting(&scene, &manager, 1).await;
     // What it was given before it may have again.
     let mut back = scene.line(&manager).await;
@@ -240,7 +240,7 @@ async fn nothing_is_handed_out_before_the_drones_have_said_what_they_hold() {
 async fn who_beats_elsewhere_has_said_so_too() {
     let scene = Scene::new();
     let drone = held(&scene).await;
-    let manager = scene.manager(Config { reannounce: Some(BOUND * 10), ..Config::default() });
+    let manager = scene.manager(Config { reannounce: Some(BOUND * 100), ..Config::default() });
     let (mut other, mut line, waits) = waiting(&scene, &manager, 1).await;
     drone.beat_at(&scene.store).await;
     line.hear(waits).await;

@@ -32,8 +32,8 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-/// How long anything may take.
-pub const BOUND: Duration = Duration::from_secs(20);
+/// How long anything may take: less than the poll of whoever waits.
+pub const BOUND: Duration = Duration::from_secs(8);
 
 /// How often a link says that it lives.
 const PING: Duration = Duration::from_millis(50);
