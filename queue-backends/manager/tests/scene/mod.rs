@@ -154,11 +154,15 @@ impl Line {
 
     /// The answer under this number.
     pub async fn hear(&mut self, id: u32) -> Answer {
+        within(self.heard(id)).await
+    }
+
+    async fn heard(&mut self, id: u32) -> Answer {
         if let Some(at) = self.early.iter().position(|(of, _)| *of == id) {
             return self.early.remove(at).1;
         }
         loop {
-            let frame = within(self.receiver.next()).await.unwrap().expect("the link has ended");
+            let frame = self.receiver.next().await.unwrap().expect("the link has ended");
             match wire::decode::<Reply>(&frame.bytes).unwrap() {
                 Reply::Ok(answer) if frame.id == id => return answer,
                 Reply::Ok(_) if frame.id == 0 => {}
