@@ -194,6 +194,7 @@ fn put_backend(tree: &mut Node, backend: Option<&(Origin, String)>, notes: &mut 
                 // They belong to the URL that is replaced.
                 queue.remove("url_file");
                 queue.remove("password_file");
+                queue.remove("key_file");
                 queue.insert("url".into(), url);
             }
         }
@@ -211,6 +212,7 @@ fn anchor(tree: &mut Node, folder: &Path) {
     each(tree, &["log", "file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "url_file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "password_file"], &mut |node| anchor_path(node, folder));
+    each(tree, &["queue", "*", "key_file"], &mut |node| anchor_path(node, folder));
     each(tree, &["workers", "*", "cwd"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "url"], &mut |node| anchor_url(node, folder));
 }

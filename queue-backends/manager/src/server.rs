@@ -4,6 +4,7 @@ mod admission;
 mod answer;
 mod callers;
 mod calls;
+mod door;
 mod grant;
 mod keys;
 mod listen;
@@ -16,13 +17,11 @@ mod strangers;
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     sync::{Arc, Once},
     time::Duration,
 };
 
 use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
-use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
@@ -30,16 +29,10 @@ pub use listen::{Address, Listener};
 
 use admission::Admission;
 use callers::Callers;
-use keys::Keys;
-use listen::Caller;
-use principal::Principal;
-use session::Session;
-use strangers::{PATIENCE, Place, Strangers};
+use grant::Owners;
+use strangers::Strangers;
 
-use crate::{
-    key::Grant,
-    link::{AnyPipe, WRITE},
-};
+use crate::{key::Grant, link::WRITE};
 
 /// How often each side of a link says something, at least.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -50,12 +43,6 @@ pub struct Config {
     /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
     /// gone.
     pub heartbeat: Duration,
-    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
-    /// already. It is set before the first task is taken from here.
-    pub limits: Limits,
-    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
-    /// until it starts again.
-    pub queues: BTreeMap<QueueName, Limits>,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
     pub name: String,
@@ -64,17 +51,24 @@ pub struct Config {
     pub users: Vec<(u32, Grant)>,
     /// How long a peer may leave unread what is written to it before its link ends; 10 s.
     pub write_timeout: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
         Self {
             heartbeat: HEARTBEAT,
-            limits: Limits { capacity: Some(Bound::default()), ..Limits::default() },
-            queues: BTreeMap::new(),
             name: "skep".into(),
             users: Vec::new(),
             write_timeout: WRITE,
+            limits,
+            queues: BTreeMap::new(),
         }
     }
 }
@@ -88,7 +82,7 @@ pub struct Server {
     random: Arc<dyn Random>,
     started_at: Timestamp,
     strangers: Arc<Strangers>,
-    bound: grant::Bound,
+    owners: Owners,
     tasks: TaskTracker,
     /// One token for each link.
     links: TaskTracker,
@@ -120,7 +114,7 @@ impl Server {
             random,
             started_at,
             strangers: Arc::default(),
-            bound: grant::Bound::default(),
+            owners: Owners::default(),
             tasks: TaskTracker::new(),
             links: TaskTracker::new(),
             callers,
@@ -136,71 +130,16 @@ impl Server {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
         while let Some(caller) = listener.accept(&stop).await {
-            let server = Arc::clone(&self);
-            match caller {
-                Caller::Unix(stream) => match Principal::of_user(&stream, &self.config) {
-                    Ok(principal) => {
-                        self.tasks.spawn(server.host(Box::new(stream), principal, stop.child_token()));
-                    }
-                    Err(error) => tracing::warn!(%error, "a connection was turned away"),
-                },
-                Caller::Tcp(stream, from, keys) => {
-                    let place = self.strangers.enter(from);
-                    self.tasks.spawn(server.admit(stream, from, keys, place, stop.child_token()));
-                }
-            }
+            self.open(caller, &stop);
         }
         drop(listener);
         self.tasks.close();
         self.tasks.wait().await;
     }
-
     /// What goes on beside the links.
     fn begin(self: &Arc<Self>, stop: &CancellationToken) {
         let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
         self.tasks.spawn(callers.watch(backend, stop.clone()));
         self.tasks.spawn(Arc::clone(&self.admission).run(stop.clone()));
-    }
-
-    /// Finds out who a stranger is, who has two seconds for it.
-    async fn admit(
-        self: Arc<Self>,
-        stream: TcpStream,
-        from: IpAddr,
-        keys: Arc<Keys>,
-        place: Place,
-        stop: CancellationToken,
-    ) {
-        // Small packets go at once, and a connection that was turned away leaves nothing behind.
-        let _ = stream.set_nodelay(true).and_then(|()| stream.set_zero_linger());
-        let clock = Arc::clone(&self.clock);
-        let known = Principal::of_key(stream, keys, &self.config.name, &self.strangers, clock);
-        let known = tokio::select! {
-            known = tokio::time::timeout(PATIENCE, known) => known,
-            () = place.gone.cancelled() => return,
-            () = stop.cancelled() => return,
-        };
-        match known {
-            Ok(Ok((secure, principal))) => {
-                drop(place);
-                self.host(Box::new(secure), principal, stop).await;
-            }
-            _ => tracing::debug!(%from, "a stranger was turned away"),
-        }
-    }
-
-    /// Serves somebody for as long as he is who he was.
-    async fn host(self: Arc<Self>, pipe: AnyPipe, principal: Principal, stop: CancellationToken) {
-        let principal = Arc::new(principal);
-        let links = self.links.clone();
-        let session = Session::new(self, Arc::clone(&principal), stop.clone());
-        let mut running = std::pin::pin!(links.track_future(session.run(pipe)));
-        tokio::select! {
-            () = &mut running => return,
-            () = principal.deposed() => {}
-        }
-        tracing::info!(target: "audit", principal = %principal.name, "the key was revoked or changed: its link ends");
-        stop.cancel();
-        running.await;
     }
 }

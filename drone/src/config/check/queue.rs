@@ -45,6 +45,7 @@ impl Check<'_> {
             }
         };
         let key = if table.url.is_some() { "url" } else { "url_file" };
+        let url = self.with_key(index, url, table.key_file.as_deref())?;
         self.scheme(&["queue", index, key], &url)?;
         let url = match &table.password_file {
             Some(file) => self.with_password(&["queue", index, "password_file"], url, file)?,
@@ -65,6 +66,20 @@ impl Check<'_> {
         }
         self.secret(path, file)?;
         Some(url.with("password_file", &file.display().to_string()))
+    }
+
+    fn with_key(&mut self, index: &str, url: Url, file: Option<&Path>) -> Option<Url> {
+        let Some(file) = file else { return Some(url) };
+        let path = ["queue", index, "key_file"];
+        if !url.reveal().starts_with("skep:") {
+            self.problem(&path, "`key_file`: only a skep: backend asks for a key");
+            return None;
+        }
+        if url.parameter("key").is_some() {
+            self.problem(&path, "`key_file`: there is a key in the URL already: keep one");
+            return None;
+        }
+        Some(url.with("key", &file.display().to_string()))
     }
 
     /// The backend must be known; what it says of the URL itself comes when it is opened.

@@ -3,7 +3,7 @@
 //! | role | asks |
 //! | --- | --- |
 //! | submit | `submit`, `call`, `collect` |
-//! | drone | `pump`, `settle`, `beat`, `arrival` for its own incarnations; `submit`, for what was spooled beside it |
+//! | drone | `pump`, `settle`, `beat`, `arrival`, `progress` for its own incarnations; `submit`, for what was spooled beside it |
 //! | view | `queues`, `find`, `drones`, `status`: no payloads, results or errors |
 //! | admin | everything |
 
@@ -25,15 +25,15 @@ const DRONES: usize = 1024;
 
 /// Which key a drone belongs to: that which first spoke for it.
 #[derive(Default)]
-pub(super) struct Bound(Mutex<Owners>);
+pub(super) struct Owners(Mutex<Named>);
 
 #[derive(Default)]
-struct Owners {
+struct Named {
     of: HashMap<Incarnation, Who>,
     drones: HashMap<Who, VecDeque<Incarnation>>,
 }
 
-impl Bound {
+impl Owners {
     /// Who may speak for this drone: from now on this principal, unless another was first.
     fn owner(&self, drone: Incarnation, who: Who) -> Who {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +65,7 @@ impl Principal {
     ///
     /// # Errors
     /// `Refused`: says what was asked, and what he may.
-    pub(super) fn may(&self, request: &Request, bound: &Bound) -> Result<(), Error> {
+    pub(super) fn may(&self, request: &Request, owners: &Owners) -> Result<(), Error> {
         self.honest()?;
         let (verb, roles) = verb(request);
         let role = self.grant.role;
@@ -80,11 +80,11 @@ impl Principal {
             Request::Call { block, .. } => self.may_blocks(verb, std::slice::from_ref(block)),
             Request::Settle { settlements } => self.may_blocks(verb, follow_ups(settlements)),
             Request::Pump(pump) => {
-                self.may_drone(verb, pump.drone, bound)?;
+                self.may_drone(verb, pump.drone, owners)?;
                 self.may_types(verb, &pump.queue, pump.demands.iter().map(|demand| &demand.task_type))
             }
             Request::Beat(beat) => {
-                self.may_drone(verb, beat.drone, bound)?;
+                self.may_drone(verb, beat.drone, owners)?;
                 self.may_types(verb, &beat.queue, &beat.facts.types)
             }
             Request::Arrival { types } => match types.iter().find(|name| !self.grant.covers_type(name)) {
@@ -118,8 +118,8 @@ impl Principal {
         }
     }
 
-    fn may_drone(&self, verb: &str, drone: Incarnation, bound: &Bound) -> Result<(), Error> {
-        match bound.owner(drone, self.who) {
+    fn may_drone(&self, verb: &str, drone: Incarnation, owners: &Owners) -> Result<(), Error> {
+        match owners.owner(drone, self.who) {
             owner if owner == self.who => Ok(()),
             owner => Err(self.refused(verb, &format!(" for drone {drone}, which belongs to {owner}"))),
         }
