@@ -4,11 +4,14 @@ mod admission;
 mod answer;
 mod callers;
 mod calls;
+mod dealer;
+mod dealt;
 mod door;
+mod gate;
 mod grant;
 mod keys;
 mod listen;
-mod passage;
+mod presence;
 mod principal;
 mod question;
 mod session;
@@ -17,7 +20,10 @@ mod strangers;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Once},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -29,20 +35,29 @@ pub use listen::{Address, Listener};
 
 use admission::Admission;
 use callers::Callers;
+use dealer::Dealer;
+use gate::Gate;
 use grant::Owners;
+use presence::Presence;
 use strangers::Strangers;
 
 use crate::{key::Grant, link::WRITE};
 
 /// How often each side of a link says something, at least.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The shortest time that drones have to announce themselves after a start, unless told otherwise.
+const REANNOUNCE: Duration = Duration::from_secs(5);
 
 /// How a manager behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
-    /// gone.
+    /// How often each side of a link says something, at least; 2 s. A link that is silent for three times as
+    /// long has ended, and a drone whose last link has ended for as long as this is gone: what it had is
+    /// rescued.
     pub heartbeat: Duration,
+    /// How long, after a start, drones that the backend knows have to announce what they hold before anything
+    /// is handed out; three heartbeats, at least 5 s, when not given.
+    pub reannounce: Option<Duration>,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
     pub name: String,
@@ -64,12 +79,19 @@ impl Default for Config {
         let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
         Self {
             heartbeat: HEARTBEAT,
+            reannounce: None,
             name: "skep".into(),
             users: Vec::new(),
             write_timeout: WRITE,
             limits,
             queues: BTreeMap::new(),
         }
+    }
+}
+
+impl Config {
+    fn reannounce(&self) -> Duration {
+        self.reannounce.unwrap_or((self.heartbeat * 3).max(REANNOUNCE))
     }
 }
 
@@ -83,12 +105,15 @@ pub struct Server {
     started_at: Timestamp,
     strangers: Arc<Strangers>,
     owners: Owners,
-    tasks: TaskTracker,
+    admission: Arc<Admission>,
+    callers: Arc<Callers>,
+    dealer: Arc<Dealer>,
+    presence: Presence,
+    gate: Gate,
+    begun: AtomicBool,
     /// One token for each link.
     links: TaskTracker,
-    callers: Arc<Callers>,
-    admission: Arc<Admission>,
-    begun: Once,
+    tasks: TaskTracker,
 }
 
 impl Server {
@@ -99,33 +124,31 @@ impl Server {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
-        let started_at = clock.now();
-        let callers = Callers::new(Arc::clone(&clock));
-        let admission = Admission::new(
-            Arc::clone(&backend),
-            Arc::clone(&clock),
-            Arc::new(passage::Unmeasured),
-            config.clone(),
-        );
+        let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
         Arc::new(Self {
+            started_at: clock.now(),
+            strangers: Arc::default(),
+            owners: Owners::default(),
+            admission: Admission::new(&backend, &clock, Arc::clone(&dealer) as _, &config),
+            callers: Callers::new(Arc::clone(&clock)),
+            dealer,
+            presence: Presence::new(config.heartbeat, Arc::clone(&clock)),
+            gate: Gate::new(),
+            begun: AtomicBool::new(false),
+            links: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             backend,
             config,
             clock,
             random,
-            started_at,
-            strangers: Arc::default(),
-            owners: Owners::default(),
-            tasks: TaskTracker::new(),
-            links: TaskTracker::new(),
-            callers,
-            admission,
-            begun: Once::new(),
         })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
-        self.begun.call_once(|| self.begin(&stop));
+        if !self.begun.swap(true, Relaxed) {
+            self.begin(&stop);
+        }
         if let Some(keys) = listener.keys() {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
@@ -135,11 +158,5 @@ impl Server {
         drop(listener);
         self.tasks.close();
         self.tasks.wait().await;
-    }
-    /// What goes on beside the links.
-    fn begin(self: &Arc<Self>, stop: &CancellationToken) {
-        let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
-        self.tasks.spawn(callers.watch(backend, stop.clone()));
-        self.tasks.spawn(Arc::clone(&self.admission).run(stop.clone()));
     }
 }

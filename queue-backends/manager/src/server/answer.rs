@@ -1,6 +1,6 @@
 //! What is answered to each verb.
 
-use std::{sync::Arc, sync::PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use skep_queue::{Error, Incarnation};
 
@@ -20,15 +20,19 @@ impl Session {
             Request::Submit(submission) => Answer::Submitted(server.submit(submission).await?),
             Request::Pump(pump) => {
                 self.is_drone(pump.drone);
-                Answer::Claimed(server.pump(pump).await?)
+                Answer::Claimed(server.pump(pump, self.link).await?)
             }
-            Request::Settle { settlements } => Answer::Settled(server.settle(settlements).await?),
+            Request::Settle { settlements } => {
+                Answer::Settled(server.settle(settlements, self.drone()).await?)
+            }
             Request::Beat(beat) => {
-                self.is_drone(beat.drone);
-                Answer::Orders(server.beat(beat).await?)
+                if !beat.leaving {
+                    self.is_drone(beat.drone);
+                }
+                Answer::Orders(server.beat(beat, self.link).await?)
             }
             Request::Arrival { types } => {
-                backend.arrival(&types).await;
+                server.arrival(&types, self.drone()).await;
                 Answer::Done
             }
             Request::Progress { notes } => {
@@ -45,13 +49,17 @@ impl Session {
             Request::Task { id } => Answer::Task(backend.task(id).await?.map(Into::into)),
             Request::Act { act, ids } => Answer::Acted(server.act(act, ids).await?),
             Request::Set { queue, task_type, setting } => {
-                server.set(queue, task_type, setting).await?;
+                server.admission.overrule(queue, task_type, setting).await?;
                 Answer::Done
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
             Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
             Request::Rescue { drone } => Answer::Known(server.rescue(drone).await?),
         })
+    }
+
+    fn drone(&self) -> Option<Incarnation> {
+        *self.drone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_drone(&self, drone: Incarnation) {

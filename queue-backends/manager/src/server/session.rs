@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) server: Arc<Server>,
     /// Who speaks here.
     principal: Arc<Principal>,
+    /// Which link.
+    pub(super) link: u64,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -37,7 +39,8 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, principal, drone: Mutex::default(), waits: Mutex::default(), stop })
+        let link = server.presence.link();
+        Arc::new(Self { server, principal, link, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
@@ -49,9 +52,12 @@ impl Session {
             tracing::debug!(%error, "a link ended");
         }
         self.stop.cancel();
+        self.server.parted(self.link);
         tasks.close();
         drop(receiver);
         tasks.wait().await;
+        // Whatever was under way may have spoken for a drone since.
+        self.server.parted(self.link);
         drop(writing);
     }
 

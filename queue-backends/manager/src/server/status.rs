@@ -11,8 +11,8 @@ impl Server {
         self.admission.refresh().await;
         Ok(Status {
             started_at: self.started_at,
-            open: true,
-            drones: Vec::new(),
+            open: self.gate.is_open(),
+            drones: self.dealer.hands(),
             queues: views.into_iter().map(|view| self.load(view)).collect(),
             links: self.links.len(),
             callers: self.callers.len(),
