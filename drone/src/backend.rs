@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
 
+use skep_manager::{Manager, client::Address};
 use skep_postgres::operate;
 use skep_queue::{
     Backend, Clock, Meter,
@@ -12,6 +13,8 @@ use skep_queue::{
 use skep_sqlite::Error as DbError;
 
 use later::{Closed, Later};
+/// The manager, for what serves one and what talks to one beyond the seam.
+pub(crate) use skep_manager as manager;
 
 mod later;
 
@@ -27,12 +30,15 @@ pub struct Backends {
 }
 
 impl Backends {
-    /// Those that come with skep: `sqlite:PATH`, and `postgres://..`, which is also `postgresql://..`.
+    /// Those that come with skep: `sqlite:PATH`; `postgres://..`, which is also `postgresql://..`; and managers,
+    /// `unix:PATH` and `skep://HOST..`.
     #[must_use]
     pub fn builtin() -> Self {
         let postgres = |url: String| -> Opening { Box::pin(async move { postgres(&url) }) };
         let sqlite = |url: String| -> Opening { Box::pin(async move { sqlite(&url).await }) };
-        Self::default().with("sqlite", sqlite).with("postgres", postgres).with("postgresql", postgres)
+        let manager = |url: String| -> Opening { Box::pin(async move { manager(&url) }) };
+        let own = Self::default().with("sqlite", sqlite).with("unix", manager).with("skep", manager);
+        own.with("postgres", postgres).with("postgresql", postgres)
     }
 
     /// With another one. The opener gets the whole URL.
@@ -72,6 +78,8 @@ impl Backends {
         self.opener(url)?;
         if is_postgres(url) {
             skep_postgres::Config::new(url).check().map_err(|e| e.to_string())
+        } else if is_manager(url) {
+            Address::parse(url).and_then(|address| address.places()).map(drop).map_err(|e| e.to_string())
         } else {
             Ok(())
         }
@@ -167,6 +175,10 @@ fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
 
+fn is_manager(url: &str) -> bool {
+    url.starts_with("unix:") || url.starts_with("skep:")
+}
+
 /// A URL with one parameter more, which is encoded already.
 pub(crate) fn with_parameter(url: &str, name: &str, value: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
@@ -207,6 +219,12 @@ fn closed(path: &str, error: &DbError) -> Closed {
         _ => false,
     };
     if away { Closed::Away(error.to_string()) } else { Closed::Wrong(error.to_string()) }
+}
+
+/// It need not be reached now: only a wrong URL, and a key that cannot be read, are errors.
+fn manager(url: &str) -> Result<Arc<dyn Backend>, String> {
+    let manager = Manager::open(url, Arc::new(SystemClock), Arc::new(SystemRandom));
+    manager.map(|manager| Arc::new(manager) as Arc<dyn Backend>).map_err(|error| error.to_string())
 }
 
 /// It need not be reached now: only a wrong URL is an error.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use skep_queue::{Beat, ClaimId, Clock, DroneFacts, Incarnation, Orders, Pump, TaskType};
+use skep_queue::{Beat, ClaimId, Claimed, Clock, DroneFacts, Error, Incarnation, Orders, Pump, TaskType};
 use tokio_util::sync::CancellationToken;
 
 use crate::{local::Local, policy::OnLeaseLost, source::Source, spec::Specs, worker::Worker};
@@ -26,6 +26,8 @@ pub(crate) struct BeatStep {
     /// Who had the local file before, and is dead for certain: what the queue still has for it never reached
     /// that file, and goes back free of charge.
     pub(crate) former: Option<Incarnation>,
+    /// Claims that were on file at the start, and that the queue has not yet been asked about.
+    pub(crate) recovered: HashSet<ClaimId>,
     /// Cancelled when the queue orders the drone to drain.
     pub(crate) drain: CancellationToken,
 }
@@ -44,7 +46,9 @@ impl BeatStep {
                     orders.lost.retain(|claim| !asking.contains(&(self.source.index, *claim)));
                     self.obey(orders).await;
                     self.bury().await;
+                    self.compare().await;
                     self.source.link.announced.cancel();
+                    self.source.link.asked.cancel();
                 }
                 Err(error) => {
                     failures += 1;
@@ -68,6 +72,33 @@ impl BeatStep {
             Ok(_) => self.former = None,
             Err(error) => tracing::warn!(%error, "what the former drone claimed waits for the next beat"),
         }
+    }
+
+    /// Asks what is left of the claims that were on file: after a power cut the file may have forgotten that some of
+    /// their tasks were settled.
+    async fn compare(&mut self) {
+        let held = self.local.state().claims(self.source.index);
+        self.recovered.retain(|claim| held.contains(claim));
+        for claim in std::mem::take(&mut self.recovered) {
+            match self.ask_again(claim).await {
+                Ok(left) => {
+                    let dropped = self.local.keep_only(self.source.index, claim, &left);
+                    if dropped > 0 {
+                        tracing::warn!(%claim, dropped, "tasks on file had been settled before");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what is left of a claim is asked at the next beat");
+                    self.recovered.insert(claim);
+                }
+            }
+        }
+    }
+
+    /// The rows of a claim that was answered before: what is left of it.
+    async fn ask_again(&self, claim: ClaimId) -> Result<Vec<Claimed>, Error> {
+        let Source { name, queue, drone, .. } = &self.source;
+        queue.pump(Pump { drone: *drone, claim, queue: name.clone(), demands: Vec::new() }).await
     }
 
     fn beat(&self, leaving: bool) -> Beat {
@@ -162,12 +193,11 @@ impl BeatStep {
 
     /// A claim whose reply was lost: ask again, and keep it.
     async fn recover(&self, claim: ClaimId) {
-        let Source { name, queue, drone, index, label, .. } = &self.source;
+        let Source { index, label, .. } = &self.source;
         if self.local.state().claims(*index).contains(&claim) {
             return;
         }
-        let pump = Pump { drone: *drone, claim, queue: name.clone(), demands: Vec::new() };
-        match queue.pump(pump).await {
+        match self.ask_again(claim).await {
             Ok(claims) => {
                 tracing::info!(%claim, "found a claim whose reply was lost");
                 if let Err(error) = self.local.store(*index, label, claims).await {

@@ -12,6 +12,7 @@ mod drone;
 mod exit;
 mod init;
 mod man;
+mod manager;
 mod out;
 mod queue;
 mod result;
@@ -101,6 +102,9 @@ enum Verb {
     Drone(drone::Verb),
     Init(init::Args),
     Man(man::Args),
+    /// The server that puts a queue behind sockets.
+    #[command(subcommand)]
+    Manager(manager::Verb),
     Queue(queue::Args),
     Result(result::Args),
     /// Sets up what a server needs.
@@ -257,6 +261,7 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Init(args) => init::run(&args, world),
         Verb::Man(args) => man::run(&args, world),
+        Verb::Manager(verb) => manager::run(verb, world).await,
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
         Verb::Schema(verb) => schema::run(&verb, world).await,

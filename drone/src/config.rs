@@ -14,6 +14,7 @@ mod de;
 mod defaults;
 mod include;
 mod layers;
+pub mod manager;
 mod parse;
 pub mod raw;
 mod schema;
@@ -98,9 +99,9 @@ pub enum RunConfig {
 }
 
 /// A configuration that was read, and where everything in it comes from.
-pub struct Loaded {
+pub struct Loaded<C = Config> {
     /// What it means.
-    pub config: Config,
+    pub config: C,
     /// What is not wrong, but worth knowing.
     pub notes: Problems,
     tree: tree::Node,
@@ -126,7 +127,7 @@ pub fn load(sources: &Sources, backends: &Backends) -> Result<Loaded, Problems> 
     }
 }
 
-impl Loaded {
+impl<C> Loaded<C> {
     /// The values that hold, as TOML; with `origin`, each line says where its value was said.
     #[must_use]
     pub fn show(&self, origin: bool) -> String {
@@ -135,7 +136,7 @@ impl Loaded {
 }
 
 /// Without the tree, which holds passwords as they were written.
-impl fmt::Debug for Loaded {
+impl<C: fmt::Debug> fmt::Debug for Loaded<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loaded").field("config", &self.config).finish_non_exhaustive()
     }

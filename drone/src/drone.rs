@@ -14,7 +14,9 @@ use crate::{
     empty::until_empty,
     fatal::Fatal,
     local::{self, Former, Leftover, Local},
+    notes::Notes,
     policy::{self, Decision},
+    progress::ProgressStep,
     pump::PumpStep,
     settle::Settle,
     source::{Link, Source},
@@ -26,6 +28,9 @@ use crate::{
         leftovers::{self, Keeper},
     },
 };
+
+/// How long work that was on file at the start waits for the queues' word on it.
+const ASKED: Duration = Duration::from_secs(2);
 
 /// A drone, ready to run.
 pub struct Drone {
@@ -122,6 +127,7 @@ struct Running {
     pumps: Step,
     spools: Step,
     dispatch: Step,
+    progress: Step,
     settle: Step,
     beat: Step,
     writer: Step,
@@ -180,6 +186,7 @@ impl Drone {
             pumps: Step::default(),
             spools: Step::default(),
             dispatch: Step::default(),
+            progress: Step::default(),
             settle: Step::default(),
             beat: Step::default(),
             writer: Step::default(),
@@ -242,6 +249,7 @@ impl Drone {
     ) {
         let (local, random) = (&running.local, &self.random);
         let facts = self.facts(specs);
+        let notes: Vec<Arc<Notes>> = running.sources.iter().map(|_| Arc::default()).collect();
         for source in &running.sources {
             let beat = BeatStep {
                 source: source.clone(),
@@ -253,9 +261,12 @@ impl Drone {
                 ttl: self.life.ttl,
                 every: self.life.beat,
                 former,
+                recovered: local.state().claims(source.index),
                 drain: stopper.drain.clone(),
             };
             running.beat.spawn(|stop| beat.run(stop));
+            let progress = ProgressStep { source: source.clone(), notes: Arc::clone(&notes[source.index]) };
+            running.progress.spawn(|stop| progress.run(stop));
             let settle = Settle { source: source.clone(), local: local.clone() };
             running.settle.spawn(|stop| settle.run(stop));
             let (source, local, specs) = (source.clone(), local.clone(), Arc::clone(specs));
@@ -263,12 +274,16 @@ impl Drone {
             running.pumps.spawn(|stop| pump.run(stop));
         }
         self.spawn_spools(running);
-        let verdicts =
-            Verdicts { local: local.clone(), specs: Arc::clone(specs), random: Arc::clone(random) };
-        let verdicts = Arc::new(verdicts);
+        let (specs, random) = (Arc::clone(specs), Arc::clone(random));
+        let verdicts = Arc::new(Verdicts { local: local.clone(), specs, random, notes });
+        let links: Vec<_> = running.sources.iter().map(|source| Arc::clone(&source.link)).collect();
         for (worker, types) in self.workers {
             let dispatch = Dispatch { worker, types, local: local.clone(), verdicts: Arc::clone(&verdicts) };
-            running.dispatch.spawn(|stop| dispatch.run(stop));
+            let asked = asked(links.clone(), local.state().is_empty());
+            running.dispatch.spawn(|stop| async move {
+                let _ = stop.run_until_cancelled(asked).await;
+                dispatch.run(stop).await;
+            });
         }
     }
 
@@ -296,6 +311,20 @@ impl Drone {
     }
 }
 
+/// Returns when every queue was asked what is left of the claims on file, so that nothing runs that was settled
+/// before a power cut; at once when there are none. A queue that cannot be reached, or takes long, is no reason to
+/// wait.
+async fn asked(links: Vec<Arc<Link>>, nothing: bool) {
+    let all = async {
+        for link in &links {
+            link.asked.cancelled().await;
+        }
+    };
+    if !nothing {
+        let _ = tokio::time::timeout(ASKED, all).await;
+    }
+}
+
 impl Running {
     /// Upstream first: nothing new comes in, then nothing new starts, then what runs ends, then it is told.
     async fn stop(self, life: Life, stopper: &Stopper) -> Report {
@@ -319,11 +348,20 @@ impl Running {
             worker.stop().await;
         }
         // Told as far as the queue can be reached: what is left is on file.
-        self.settle.end_within(life.parting).await;
+        tokio::join!(self.progress.end_within(life.parting), self.settle.end_within(life.parting));
         self.beat.end_within(life.parting).await;
         self.writer.end().await;
         let unreported = self.local.state().counts().outbox;
-        drop((self.spools, self.pumps, self.dispatch, self.settle, self.beat, self.writer, self.sources));
+        drop((
+            self.spools,
+            self.pumps,
+            self.dispatch,
+            self.progress,
+            self.settle,
+            self.beat,
+            self.writer,
+            self.sources,
+        ));
         // A handler that never awaits still holds the file; the process ends all the same.
         let _ = tokio::time::timeout(life.parting, self.local.close()).await;
         Report { unreported, interrupted }

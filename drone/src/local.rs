@@ -27,7 +27,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use skep_queue::{Claimed, Clock, Incarnation, TaskId, TaskType};
+use skep_queue::{ClaimId, Claimed, Clock, Incarnation, TaskId, TaskType};
 use skep_sqlite::{Db, Error};
 use tokio::sync::Notify;
 
@@ -272,11 +272,19 @@ impl Local {
     }
 
     /// Gives up claims that are another drone's now; says how many tasks were not yet done here.
-    pub(crate) fn lose(&self, claims: &[skep_queue::ClaimId]) -> usize {
+    pub(crate) fn lose(&self, claims: &[ClaimId]) -> usize {
         let lost = self.state().lose(claims, &self.inner.specs);
         self.inner.looks.unwritten.notify_one();
         self.inner.looks.room.notify_waiters();
         lost
+    }
+
+    /// Drops what a recovered claim no longer holds; says how many tasks that was.
+    pub(crate) fn keep_only(&self, source: usize, claim: ClaimId, left: &[Claimed]) -> usize {
+        let dropped = self.state().keep_only(source, claim, left);
+        self.inner.looks.unwritten.notify_one();
+        self.inner.looks.room.notify_waiters();
+        dropped
     }
 
     /// Stops everything that runs, for one reason.

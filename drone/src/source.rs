@@ -34,6 +34,8 @@ pub(crate) struct Link {
     up: AtomicBool,
     /// Cancelled when the queue has heard which claims this drone holds: nothing is pumped before.
     pub(crate) announced: CancellationToken,
+    /// Cancelled with it, or when the queue failed to answer: what is on file need not wait any longer.
+    pub(crate) asked: CancellationToken,
     local: Local,
     random: Arc<dyn Random>,
     fatal: Fatal,
@@ -43,7 +45,9 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(local: Local, random: Arc<dyn Random>, fatal: Fatal) -> Self {
-        Self { up: AtomicBool::new(true), announced: CancellationToken::new(), local, random, fatal }
+        let asked = CancellationToken::new();
+        let announced = CancellationToken::new();
+        Self { up: AtomicBool::new(true), announced, asked, local, random, fatal }
     }
 
     /// The backend answered.
@@ -62,6 +66,7 @@ impl Link {
     /// The backend did not answer, or not well. Says how long to wait before the `n`-th try (from 1):
     /// `1 + ln(n)` seconds and up to half of it more.
     pub(crate) fn failed(&self, label: &str, error: &Error, n: u32) -> Duration {
+        self.asked.cancel();
         match error {
             Error::Unavailable(why) => {
                 if self.up.swap(false, Ordering::Relaxed) {

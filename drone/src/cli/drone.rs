@@ -2,6 +2,7 @@
 
 mod check;
 mod list;
+mod rescue;
 mod run;
 mod source;
 
@@ -17,6 +18,8 @@ pub(super) enum Verb {
     Check(check::Args),
     /// The drones that the queue knows.
     List,
+    /// Takes a drone for gone, whatever its lease says: its tasks are handed to others at once.
+    Rescue(rescue::Args),
 }
 
 pub(super) async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
@@ -25,5 +28,6 @@ pub(super) async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Run(args) => Box::pin(run::run(args, world)).await,
         Verb::Check(args) => Box::pin(check::check(args, world)).await,
         Verb::List => list::list(world).await,
+        Verb::Rescue(args) => rescue::rescue(args, world).await,
     }
 }

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 
 use super::{Common, Exit, Failed};
-pub(super) use views::{TaskJson, time};
+pub(super) use views::{QueueJson, TaskJson, time};
 
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use skep_queue::{
     block::CEILING_MAX_PAYLOAD,
 };
 
-use super::{Exit, Failed, Form, World, args};
+use super::{Exit, Failed, Form, World, args, out::QueueJson};
 use crate::duration::Written;
 
 /// Lists and steers queues.
@@ -62,6 +62,14 @@ enum Verb {
         #[arg(long = "type", value_name = "TYPE")]
         task_type: Option<TaskType>,
     },
+    /// Lets no task starve: each time that long in line counts as one priority sooner.
+    Promote {
+        /// The queue.
+        queue: QueueName,
+        /// How long, or none for strict order.
+        #[arg(value_name = "TIME|none", value_parser = promotion)]
+        time: Promotion,
+    },
     /// Hands out tasks again, after pause.
     Resume {
         /// The queue.
@@ -84,6 +92,10 @@ enum Verb {
 #[derive(Debug, Clone, Copy)]
 struct Capacity(Option<u64>);
 
+/// The same.
+#[derive(Debug, Clone, Copy)]
+struct Promotion(Option<Duration>);
+
 pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let (queue, task_type, setting) = match args.verb {
         Verb::List => return list(world).await,
@@ -92,6 +104,7 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         Verb::MaxPayload { queue, bytes } => (queue, None, Setting::MaxPayload(bytes as usize)),
         Verb::Open { queue } => (queue, None, Setting::Intake(Intake::Open)),
         Verb::Pause { queue, task_type } => (queue, task_type, Setting::Paused(true)),
+        Verb::Promote { queue, time } => (queue, None, Setting::PromoteAfter(time.0)),
         Verb::Resume { queue, task_type } => (queue, task_type, Setting::Paused(false)),
         Verb::Retention { queue, time } => (queue, None, Setting::Retention(time)),
     };
@@ -117,6 +130,12 @@ fn say(queue: &QueueName, task_type: Option<&TaskType>, setting: Setting, dry_ru
         Setting::Retention(time) => {
             ("retention", time.as_secs().into(), format!("ended tasks are kept for {}", Written(time)))
         }
+        Setting::PromoteAfter(None) => ("promote_after", serde_json::Value::Null, "strict order".into()),
+        Setting::PromoteAfter(Some(time)) => {
+            let time = Setting::promote_after(time);
+            let words = format!("a task counts as one priority sooner for each {} in line", Written(time));
+            ("promote_after", time.as_secs_f64().into(), words)
+        }
         Setting::MaxPayload(bytes) => {
             ("max_payload", bytes.into(), format!("payloads of at most {bytes} bytes"))
         }
@@ -138,7 +157,7 @@ fn say(queue: &QueueName, task_type: Option<&TaskType>, setting: Setting, dry_ru
 async fn list(world: &World) -> Result<Exit, Failed> {
     let queues = world.existing().await?.queues().await?;
     match world.out.form() {
-        Form::Json => queues.iter().for_each(|queue| world.out.json(queue)),
+        Form::Json => queues.iter().for_each(|queue| world.out.json(&QueueJson::from(queue))),
         Form::Quiet => queues.iter().for_each(|queue| world.out.line(queue.name.as_str())),
         Form::Table if queues.is_empty() => world.out.talk("no queues yet: submit a task first"),
         Form::Table => {
@@ -180,6 +199,16 @@ const fn intake_words(intake: Intake) -> &'static str {
         Intake::Open => "takes tasks",
         Intake::Paused => "intake paused",
         Intake::Draining => "draining",
+    }
+}
+
+fn promotion(text: &str) -> Result<Promotion, String> {
+    match text {
+        "none" => Ok(Promotion(None)),
+        _ => match args::span(text).map_err(|error| format!("{error}; or none"))? {
+            Duration::ZERO => Err("no time at all promotes everybody at once: write a time, or none".into()),
+            time => Ok(Promotion(Some(time))),
+        },
     }
 }
 

@@ -5,13 +5,17 @@ use std::time::Duration;
 use serde::Serialize;
 use skep_queue::admin::{DroneView, Filter, QueueView, State};
 
-use super::{Exit, Failed, Form, World, out::text::count, queue, spool};
+use super::{
+    Exit, Failed, Form, World,
+    out::{QueueJson, text::count},
+    queue, spool,
+};
 use crate::{config::Url, duration::Written, spool::Key};
 
 /// More discarded tasks than this are not counted.
 const MOST: usize = 1000;
 /// How long the queue has to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows the health of the queues and drones.
 #[derive(Debug, clap::Args)]
@@ -20,7 +24,7 @@ pub(super) struct Args {}
 #[derive(Serialize)]
 struct Health<'a> {
     backend: String,
-    queues: &'a [QueueView],
+    queues: Vec<QueueJson<'a>>,
     drones: &'a [DroneView],
     alive: usize,
     silent: usize,
@@ -69,7 +73,7 @@ pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
     let silent = drones.iter().filter(|drone| drone.silent).count();
     let health = Health {
         backend,
-        queues: &queues,
+        queues: queues.iter().map(QueueJson::from).collect(),
         drones: &drones,
         alive: drones.len() - silent,
         silent,
@@ -79,7 +83,7 @@ pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
     };
     match world.out.form() {
         Form::Json => world.out.json(&health),
-        _ => show(&health, world),
+        _ => show(&health, &queues, world),
     }
     Ok(Exit::Ok)
 }
@@ -157,13 +161,13 @@ fn degraded(drones: &[DroneView]) -> Vec<String> {
     drones.iter().flat_map(of).collect()
 }
 
-fn show(health: &Health<'_>, world: &World) {
+fn show(health: &Health<'_>, queues: &[QueueView], world: &World) {
     let say = |key: &str, value: String| say(world, key, value);
     say("backend", health.backend.clone());
-    for queue in health.queues {
-        say("queue", queue_words(queue));
+    for queue in queues {
+        say("queue", queue_words(queue, world));
     }
-    if health.queues.is_empty() {
+    if queues.is_empty() {
         say("queue", "none yet: submit a task first".into());
     }
     say("drones", format!("{} alive, {} silent", health.alive, health.silent));
@@ -173,7 +177,7 @@ fn show(health: &Health<'_>, world: &World) {
     for why in &health.degraded {
         say("degraded", why.clone());
     }
-    for queue in health.queues {
+    for queue in queues {
         for of_type in queue.types.iter().filter(|of_type| !of_type.served && of_type.depth > 0) {
             say(
                 "unserved",
@@ -191,11 +195,15 @@ fn show(health: &Health<'_>, world: &World) {
     say("spool", health.spool.words());
 }
 
-fn queue_words(view: &QueueView) -> String {
+fn queue_words(view: &QueueView, world: &World) -> String {
     let of = view.capacity.map(|n| format!(" of {n}")).unwrap_or_default();
     let (scheduled, available, claimed) = (view.scheduled, view.available, view.claimed);
     let counts = format!("{scheduled} scheduled, {available} available, {claimed} claimed");
-    format!("{}: {}{of} tasks ({counts}), {}", view.name, view.depth, queue::state(view))
+    // The queue's clock may be ahead of ours.
+    let waited = view.waiting_since.map(|since| world.clock.now().since(since).as_secs());
+    let waited = waited.map(|seconds| format!(", waiting for {}", Written(Duration::from_secs(seconds))));
+    let (waited, state) = (waited.unwrap_or_default(), queue::state(view));
+    format!("{}: {}{of} tasks ({counts}), {state}{waited}", view.name, view.depth)
 }
 
 fn drone_words(drone: &DroneView) -> String {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod call;
+mod drone;
 mod hostile;
 mod queue;
 mod spool;

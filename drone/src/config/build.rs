@@ -72,11 +72,12 @@ pub(crate) async fn open(
 }
 
 impl QueueConfig {
-    /// How the local file remembers it: without the password, which may change, and where that is.
+    /// How the local file remembers it: without the password or key, which may change, and where that is.
     fn label(&self) -> String {
         let url = self.url.to_string();
         let (place, query) = url.split_once('?').unwrap_or((&url, ""));
-        let stays = |pair: &&str| !pair.is_empty() && !pair.starts_with("password_file=");
+        let key = if url.starts_with("skep:") { "key=" } else { "password_file=" };
+        let stays = |pair: &&str| !pair.is_empty() && !pair.starts_with(key);
         let query: Vec<&str> = query.split('&').filter(stays).collect();
         let sign = if query.is_empty() { "" } else { "?" };
         format!("{place}{sign}{}#{}", query.join("&"), self.name)

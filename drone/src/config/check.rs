@@ -77,7 +77,7 @@ impl Check<'_> {
         spool::Config { bounds: said.then_some(bounds), ..spool::Config::at(path) }
     }
 
-    fn log(&mut self, table: LogTable) -> log::Config {
+    pub(super) fn log(&mut self, table: LogTable) -> log::Config {
         let mut config = log::Config::default();
         set(&mut config.level, table.level);
         set(&mut config.format, table.format);
@@ -89,13 +89,13 @@ impl Check<'_> {
     }
 
     /// Something is wrong with the value at `path`.
-    fn problem(&mut self, path: &[&str], text: &str) {
+    pub(super) fn problem(&mut self, path: &[&str], text: &str) {
         if !self.is_taken(path) {
             self.problems.add(&self.tree.origin(path), text);
         }
     }
 
-    fn note(&mut self, path: &[&str], text: &str) {
+    pub(super) fn note(&mut self, path: &[&str], text: &str) {
         self.notes.add(&self.tree.origin(path), text);
     }
 
@@ -105,7 +105,7 @@ impl Check<'_> {
     }
 
     /// Whether somebody said it.
-    fn is_said(&self, path: &[&str]) -> bool {
+    pub(super) fn is_said(&self, path: &[&str]) -> bool {
         self.tree.get(path).is_some_and(|node| node.at != Origin::Default)
     }
 }

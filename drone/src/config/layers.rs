@@ -44,21 +44,17 @@ pub struct Flag {
 pub(super) fn layered(sources: &Sources, problems: &mut Problems, notes: &mut Problems) -> Option<Node> {
     let mut tree = defaults::tree(&defaults::defaults());
     let folder = folder(&sources.file);
-    let main = read(&sources.file, problems)?;
+    let main = read(&sources.file, "skep init", problems)?;
     let includes = include::files(&main, &sources.file, problems);
     tree.merge(main);
     for file in includes {
-        if let Some(node) = read(&file, problems) {
+        if let Some(node) = read(&file, "skep init", problems) {
             add(&mut tree, node, problems);
         }
     }
     anchor(&mut tree, &folder);
-    for (name, text) in sorted_env(&sources.env) {
-        put_env(&mut tree, name, text, problems);
-    }
-    for Flag { name, path, value } in &sources.flags {
-        put(&mut tree, path, Node::plain(value.clone(), &Origin::Flag(name)));
-    }
+    put_all_env(&mut tree, &sources.env, problems);
+    put_flags(&mut tree, &sources.flags);
     put_backend(&mut tree, sources.backend.as_ref(), notes);
     // What is still relative came from the environment or the command line, and so from a shell.
     anchor(&mut tree, &std::path::absolute(".").unwrap_or_default());
@@ -68,19 +64,19 @@ pub(super) fn layered(sources: &Sources, problems: &mut Problems, notes: &mut Pr
 }
 
 /// The folder that relative paths of the file start from.
-fn folder(file: &Path) -> PathBuf {
+pub(super) fn folder(file: &Path) -> PathBuf {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-fn read(file: &Path, problems: &mut Problems) -> Option<Node> {
+pub(super) fn read(file: &Path, writer: &str, problems: &mut Problems) -> Option<Node> {
     let shown: Arc<str> = file.display().to_string().into();
     match fs::read_to_string(file) {
         Ok(text) => parse::parse(&shown, &text, problems),
         Err(error) => {
             let what_next = match error.kind() {
-                std::io::ErrorKind::NotFound => ": `skep init` writes one, or name another with -c",
-                _ => "",
+                std::io::ErrorKind::NotFound => format!(": `{writer}` writes one, or name another with -c"),
+                _ => String::new(),
             };
             problems.add(&Origin::Default, format!("cannot read {shown}: {error}{what_next}"));
             None
@@ -103,10 +99,16 @@ fn add(tree: &mut Node, mut node: Node, problems: &mut Problems) {
     tree.merge(node);
 }
 
-fn sorted_env(env: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(super) fn put_all_env(tree: &mut Node, env: &[(String, String)], problems: &mut Problems) {
     let mut env: Vec<_> = env.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     env.sort_unstable();
-    env
+    env.into_iter().for_each(|(name, text)| put_env(tree, name, text, problems));
+}
+
+pub(super) fn put_flags(tree: &mut Node, flags: &[Flag]) {
+    for Flag { name, path, value } in flags {
+        put(tree, path, Node::plain(value.clone(), &Origin::Flag(name)));
+    }
 }
 
 fn put_env(tree: &mut Node, name: &str, text: &str, problems: &mut Problems) {
@@ -192,6 +194,7 @@ fn put_backend(tree: &mut Node, backend: Option<&(Origin, String)>, notes: &mut 
                 // They belong to the URL that is replaced.
                 queue.remove("url_file");
                 queue.remove("password_file");
+                queue.remove("key_file");
                 queue.insert("url".into(), url);
             }
         }
@@ -209,23 +212,25 @@ fn anchor(tree: &mut Node, folder: &Path) {
     each(tree, &["log", "file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "url_file"], &mut |node| anchor_path(node, folder));
     each(tree, &["queue", "*", "password_file"], &mut |node| anchor_path(node, folder));
+    each(tree, &["queue", "*", "key_file"], &mut |node| anchor_path(node, folder));
     each(tree, &["workers", "*", "cwd"], &mut |node| anchor_path(node, folder));
-    each(tree, &["queue", "*", "url"], &mut |node| {
-        let url = node.str().and_then(|url| super::url::anchored(url, folder));
-        if let Some(url) = url {
-            node.value = Value::Scalar(toml::Value::String(url));
-        }
-    });
+    each(tree, &["queue", "*", "url"], &mut |node| anchor_url(node, folder));
 }
 
-fn anchor_path(node: &mut Node, folder: &Path) {
+pub(super) fn anchor_url(node: &mut Node, folder: &Path) {
+    if let Some(url) = node.str().and_then(|url| super::url::anchored(url, folder)) {
+        node.value = Value::Scalar(toml::Value::String(url));
+    }
+}
+
+pub(super) fn anchor_path(node: &mut Node, folder: &Path) {
     if let Some(path) = node.str().filter(|path| !path.is_empty() && !path.starts_with('/')) {
         let path = std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
         node.value = Value::Scalar(toml::Value::String(path.display().to_string()));
     }
 }
 
-fn each(node: &mut Node, path: &[&str], visit: &mut impl FnMut(&mut Node)) {
+pub(super) fn each(node: &mut Node, path: &[&str], visit: &mut impl FnMut(&mut Node)) {
     match (path, &mut node.value) {
         ([], _) => visit(node),
         (["*", rest @ ..], Value::Table(table)) => {

@@ -102,6 +102,8 @@ pub struct QueueTable {
     pub url_file: Option<PathBuf>,
     /// A file that holds the password of a postgres: URL; read again at each connection.
     pub password_file: Option<PathBuf>,
+    /// A file that holds the key of a skep: URL, as `skep key new` writes it.
+    pub key_file: Option<PathBuf>,
     /// The queue's name within the backend.
     pub name: Option<String>,
 }

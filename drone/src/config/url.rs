@@ -36,6 +36,13 @@ impl Url {
         Self(backend::with_parameter(&self.0, name, &value.bytes().map(encode).collect::<String>()))
     }
 
+    /// The value of a parameter, as it stands there.
+    #[must_use]
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.0.split_once('?')?;
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// Whether whoever reads it learns a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
@@ -52,7 +59,7 @@ impl Url {
     fn secrets(&self) -> Vec<&str> {
         let query = self.0.split_once('?').map_or("", |(_, query)| query);
         let of_query = query.split('&').filter_map(|pair| {
-            pair.split_once('=').filter(|(key, value)| is_secret(key, value)).map(|(_, value)| value)
+            pair.split_once('=').filter(|(key, value)| is_secret(&self.0, key, value)).map(|(_, value)| value)
         });
         self.password().into_iter().chain(of_query).filter(|secret| !secret.is_empty()).collect()
     }
@@ -75,7 +82,9 @@ impl Url {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let asks = ["pass", "token", "secret", "key", "user", "listen"];
             let key = key.to_ascii_lowercase();
-            !pair.is_empty() && !is_secret(&key, value) && !asks.iter().any(|word| key.contains(word))
+            !pair.is_empty()
+                && !is_secret(&self.0, &key, value)
+                && !asks.iter().any(|word| key.contains(word))
         };
         let query: Vec<&str> = query.split('&').filter(open).collect();
         if query.is_empty() { head } else { format!("{head}?{}", query.join("&")) }
@@ -89,9 +98,11 @@ impl Url {
     }
 }
 
-/// Whether the value of a parameter is a secret. That of `listen` is a URL of its own.
-fn is_secret(key: &str, value: &str) -> bool {
-    SECRET.contains(&key) || key == "listen" && value.contains("%40")
+/// Whether the value of a parameter is a secret. That of `listen` is a URL of its own; a manager's `key` says
+/// where the key lies.
+fn is_secret(url: &str, key: &str, value: &str) -> bool {
+    let place = key == "key" && url.starts_with("skep:");
+    SECRET.contains(&key) && !place || key == "listen" && value.contains("%40")
 }
 
 impl fmt::Display for Url {
@@ -102,7 +113,7 @@ impl fmt::Display for Url {
         };
         let Some((head, query)) = text.split_once('?') else { return f.write_str(&text) };
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((key, value)) if is_secret(key, value) => format!("{key}=***"),
+            Some((key, value)) if is_secret(&self.0, key, value) => format!("{key}=***"),
             _ => pair.to_owned(),
         });
         write!(f, "{head}?{}", pairs.collect::<Vec<_>>().join("&"))
@@ -121,8 +132,18 @@ impl Serialize for Url {
     }
 }
 
-/// A `sqlite:` URL whose path does not depend on where the command runs; `None` when it already is.
+/// A `sqlite:` or `unix:` URL whose paths do not depend on where the command runs; `None` when they already are.
 pub(super) fn anchored(url: &str, folder: &Path) -> Option<String> {
+    if let Some(paths) = url.strip_prefix("unix:") {
+        let absolute = |path: &str| std::path::absolute(folder.join(path)).ok();
+        let all = paths.split(',').map(|path| Some(absolute(path)?.display().to_string()));
+        let whole = paths.split(',').all(|path| path.starts_with('/')) || paths.is_empty();
+        return if whole {
+            None
+        } else {
+            Some(format!("unix:{}", all.collect::<Option<Vec<_>>>()?.join(",")))
+        };
+    }
     let rest = url.strip_prefix("sqlite:")?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, query) = rest.find('?').map_or((rest, ""), |at| rest.split_at(at));
@@ -143,7 +164,16 @@ mod tests {
         let anchored = |url| super::anchored(url, Path::new("/etc/skep"));
         assert_eq!(anchored("sqlite:./q.db").as_deref(), Some("sqlite:/etc/skep/q.db"));
         assert_eq!(anchored("sqlite://q.db").as_deref(), Some("sqlite:/etc/skep/q.db"));
-        for whole in ["sqlite:/q.db", "sqlite:///q.db", "sqlite::memory:", "sqlite:", "postgres:q"] {
+        assert_eq!(anchored("unix:s,/t").as_deref(), Some("unix:/etc/skep/s,/t"));
+        for whole in [
+            "unix:/run/s,/t",
+            "unix:",
+            "sqlite:/q.db",
+            "sqlite:///q.db",
+            "sqlite::memory:",
+            "sqlite:",
+            "postgres:q",
+        ] {
             assert_eq!(anchored(whole), None, "{whole}");
         }
     }
@@ -183,6 +213,7 @@ mod tests {
             ("postgres:///app", "postgres:///app"),
             ("postgres:///app?listen=postgres%3A%2F%2Fu%3Asecret%40h", "postgres:///app?listen=***"),
             ("sqlite:./a@b.db", "sqlite:./a@b.db"),
+            ("skep://host?key=/etc/drone.key", "skep://host?key=/etc/drone.key"),
         ];
         for (whole, shown) in table {
             let url = Url::new(whole);

@@ -157,6 +157,7 @@ impl Held {
             meta: claimed.options.meta.clone(),
             created_at: claimed.created_at,
             slot: Slot {
+                source: self.source,
                 held: self.key,
                 place,
                 claim: Some(claimed.claim),
@@ -165,6 +166,15 @@ impl Held {
                 carry: self.chain.carry.clone(),
             },
         }
+    }
+
+    /// The places of those members that are among these.
+    pub(super) fn places_in(&self, claims: &[Claimed]) -> Mask {
+        let places = |straw: &Straw| {
+            let same = claims.iter().filter(|claimed| claimed.block == straw.claimed.block);
+            same.fold(Mask::EMPTY, |places, claimed| places | straw.places_of(claimed.live))
+        };
+        self.straws.iter().map(places).fold(Mask::EMPTY, |all, places| all | places)
     }
 
     /// The block that a place belongs to.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skep_queue::{Cause, ClaimId, Failure, Mask, Outcome, TaskId, TaskType};
+use skep_queue::{Cause, ClaimId, Claimed, Failure, Mask, Outcome, TaskId, TaskType};
 
 use super::{held::Held, state::State};
 use crate::{
@@ -161,6 +161,16 @@ impl State {
             self.give_up(*key, *members, None);
         }
         tasks
+    }
+
+    /// Keeps of a claim only what the queue still has under it: of what waits, the rest is dropped. Answers how many
+    /// tasks that was: what a power cut brought back into the file though it had been settled.
+    pub(crate) fn keep_only(&mut self, source: usize, claim: ClaimId, left: &[Claimed]) -> usize {
+        let ours = self.held.values().filter(|held| held.source == source && held.like().claim == claim);
+        let gone = ours.map(|held| (held.key, held.buffered - held.places_in(left)));
+        let gone: Vec<_> = gone.filter(|(_, members)| !members.is_empty()).collect();
+        gone.iter().for_each(|(key, members)| self.give_up(*key, *members, None));
+        gone.iter().map(|(_, members)| members.len()).sum()
     }
 
     /// Asks those runs to stop whose type says so.

@@ -9,12 +9,11 @@ as $$
 declare
   -- As in walk(): a row that nobody has seen yet may be a whole block.
   v_limit int := (p_room + 127) / 128;
-  -- Where the walk along each priority stands.
+  -- Where the walk along each priority stands. A block may lie in several rows, of which `low` is the lowest member.
   v_runs timestamptz[] := array_fill('-infinity'::timestamptz, array[5]);
   v_seqs bigint[] := array_fill(-1::bigint, array[5]);
-  v_priorities smallint[];
-  v_ends timestamptz[];
-  v_last bigint[];
+  v_lows smallint[] := array_fill(-1::smallint, array[5]);
+  v_row record;
   v_next tid[];
   v_tids tid[];
   v_seen int;
@@ -23,28 +22,27 @@ begin
   o_tids := '{}';
   o_taken := 0;
   while o_taken < p_room loop
-    select array_agg(r.tid order by r.counts_as, r.run_at, r.seq), array_agg(r.priority), array_agg(r.run_at),
-      array_agg(r.seq), count(*)
-    into v_next, v_priorities, v_ends, v_last, v_seen
-    from (
+    v_next := '{}';
+    for v_row in
       select t.*, greatest(1, p.priority - least(4,
         floor(greatest(0, extract(epoch from p_now - t.run_at)) / extract(epoch from p_every)))) as counts_as
       from generate_series(1, 5) p (priority)
       cross join lateral (
-        select t.ctid as tid, t.priority, t.run_at, t.seq from tasks t
+        select t.ctid as tid, t.priority, t.run_at, t.seq, t.low from tasks t
         where t.lane = p_lane and not t.later and not t.held and t.priority = p.priority
-          and (t.run_at, t.seq) > (v_runs[p.priority], v_seqs[p.priority])
-        order by t.run_at, t.seq limit v_limit
+          and (t.run_at, t.seq) >= (v_runs[p.priority], v_seqs[p.priority])
+          and (t.run_at, t.seq, t.low) > (v_runs[p.priority], v_seqs[p.priority], v_lows[p.priority])
+        order by t.run_at, t.seq, t.low limit v_limit
       ) t
-      order by counts_as, t.run_at, t.seq limit v_limit
-    ) r;
-    exit when v_seen = 0;
-    for v_i in 1 .. v_seen loop
-      if (v_ends[v_i], v_last[v_i]) > (v_runs[v_priorities[v_i]], v_seqs[v_priorities[v_i]]) then
-        v_runs[v_priorities[v_i]] := v_ends[v_i];
-        v_seqs[v_priorities[v_i]] := v_last[v_i];
-      end if;
+      order by counts_as, t.run_at, t.seq, t.low limit v_limit
+    loop
+      v_next := v_next || v_row.tid;
+      v_runs[v_row.priority] := v_row.run_at;
+      v_seqs[v_row.priority] := v_row.seq;
+      v_lows[v_row.priority] := v_row.low;
     end loop;
+    v_seen := cardinality(v_next);
+    exit when v_seen = 0;
     select c.o_tids, c.o_taken into v_tids, v_taken from skep.pick_these(p_claim, p_room - o_taken, v_next) c;
     o_tids := o_tids || v_tids;
     o_taken := o_taken + v_taken;

@@ -1,33 +1,120 @@
 //! The client: a queue in front of a manager, over one link at a time.
 
+pub mod address;
 mod connect;
 mod connection;
+mod place;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Beat, Claimed, Clock, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Random,
+    Admin, Beat, Block, Claimed, Clock, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Random,
     Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
-pub use connect::Place;
+use tokio::sync::broadcast;
 
-use crate::wire::{Answer, Request};
+pub use address::{Address, AddressError};
+pub use connect::Event;
+pub use place::Place;
+
+use crate::wire::{Answer, End, Note, Request, view::Status};
 use connect::Keeper;
 
-/// A manager, as a queue. Made once, it connects by itself, for ever; a call while there is no connection
-/// answers `Unavailable`.
+/// How long to wait for a link before one looks for work all the same.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What an answer carries, if it is the one that was asked for.
+macro_rules! expect {
+    ($answer:expr, $variant:ident) => {
+        match $answer {
+            Answer::$variant(value) => Ok(value),
+            _ => Err(odd()),
+        }
+    };
+}
+
+/// A manager, as a queue. Made once, it connects by itself, for ever; a call while there is no link answers
+/// `Unavailable` at once, with the reason, and so does one whose link is lost before the answer. Nothing is
+/// sent twice: whoever asks asks again, with the same ids.
 pub struct Manager {
     keeper: Keeper,
+    clock: Arc<dyn Clock>,
 }
 
 impl Manager {
     /// A manager at one of these places: the first that answers. Returns at once.
     #[must_use]
     pub fn new(places: Vec<Place>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { keeper: Keeper::start(places, clock, random) }
+        Self { keeper: Keeper::start(places, Arc::clone(&clock), random), clock }
+    }
+
+    /// The manager of a URL: see [`Address`]. Returns at once.
+    ///
+    /// # Errors
+    /// When the URL is none, or its key cannot be read.
+    pub fn open(url: &str, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, AddressError> {
+        Ok(Self::new(Address::parse(url)?.places()?, clock, random))
+    }
+
+    /// What becomes of the link from now on. Who is slow to look misses some.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.keeper.events()
+    }
+
+    /// Returns when there is a link.
+    pub async fn ready(&self) {
+        self.keeper.ready().await;
+    }
+
+    /// Answers how long the manager takes to answer.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn ping(&self) -> Result<Duration> {
+        let connection = self.keeper.connection().await?;
+        let begun = self.clock.elapsed();
+        done(connection.ask(&Request::Ping).await?)?;
+        Ok(self.clock.elapsed().saturating_sub(begun))
+    }
+
+    /// How the manager does.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn status(&self) -> Result<Status> {
+        let status = expect!(self.ask(Request::Status).await?, Status)?;
+        Ok(*status)
+    }
+
+    /// Submits a block of one, and waits for its end for at most so long; hands on what is said of it meanwhile.
+    /// Asked again with the same block it waits for what the first call submitted.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn call(
+        &self,
+        block: Block,
+        wait: Duration,
+        note: impl FnMut(Note) + Send,
+    ) -> Result<(Submitted, End)> {
+        let connection = self.keeper.connection().await?;
+        match connection.ask_noting(&Request::Call { block, wait }, note).await? {
+            Answer::Called { submitted, end } => Ok((submitted, end)),
+            _ => Err(odd()),
+        }
+    }
+
+    /// Waits for the end of a task for at most so long; hands on what is said of it meanwhile.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn collect(&self, id: TaskId, wait: Duration, note: impl FnMut(Note) + Send) -> Result<End> {
+        let connection = self.keeper.connection().await?;
+        expect!(connection.ask_noting(&Request::Collect { id, wait }, note).await?, Collected)
     }
 
     async fn ask(&self, request: Request) -> Result<Answer> {
@@ -48,16 +135,6 @@ fn done(answer: Answer) -> Result<()> {
     }
 }
 
-/// What an answer carries, if it is the one that was asked for.
-macro_rules! expect {
-    ($answer:expr, $variant:ident) => {
-        match $answer {
-            Answer::$variant(value) => Ok(value),
-            _ => Err(odd()),
-        }
-    };
-}
-
 #[async_trait]
 impl Queue for Manager {
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
@@ -73,9 +150,10 @@ impl Queue for Manager {
         expect!(self.ask(Request::Beat(beat)).await?, Orders)
     }
     async fn arrival(&self, types: &[TaskType]) {
-        let asked = self.ask(Request::Arrival { types: types.to_vec() }).await;
-        if asked.is_err() {
-            self.keeper.ready().await;
+        match self.ask(Request::Arrival { types: types.to_vec() }).await {
+            Ok(_) => {}
+            Err(Error::Unavailable(_)) => drop(tokio::time::timeout(POLL, self.keeper.ready()).await),
+            Err(_) => tokio::time::sleep(POLL).await,
         }
     }
     async fn progress(&self, notes: Vec<Progress>) -> Result<()> {

@@ -3,6 +3,7 @@
 //! | read | for |
 //! | --- | --- |
 //! | [`wire`] | what travels: frames, verbs, versions (docs/wire-protocol.md is the public text) |
+//! | [`key`] | one secret per principal: key files, and the manager's ring |
 //! | [`link`] | an authenticated connection that carries whole messages |
 //! | [`server`] | a [`Backend`](skep_queue::Backend) that others reach through links |
 //! | [`client`] | [`Manager`], which is a [`Queue`](skep_queue::Queue) and an [`Admin`](skep_queue::Admin) over one link at a time |
@@ -12,11 +13,13 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod key;
 pub mod link;
 pub mod server;
 pub mod wire;
 
 pub use client::Manager;
+pub use key::{Grant, Key, Ring, Role};
 pub use server::Server;
 
 /// What this is, for the people at the other end.

@@ -1,5 +1,9 @@
 //! A link: an authenticated connection that carries whole messages, each way by itself.
 
+pub mod handshake;
+pub mod prelude;
+mod secure;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
@@ -10,13 +14,16 @@ use tokio::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
+pub use handshake::HandshakeError;
+pub use secure::Secure;
+
 use crate::wire::{
     Frame, Frames,
     frame::{Assembly, FrameError, cut},
 };
 
 /// How long a peer may leave what is written to it unread.
-const WRITE: Duration = Duration::from_secs(10);
+pub const WRITE: Duration = Duration::from_secs(10);
 /// How much is put into one write, about.
 const GULP: usize = 256 << 10;
 
@@ -50,6 +57,7 @@ struct Sending {
 pub struct Writer {
     pipe: WriteHalf<AnyPipe>,
     outgoing: mpsc::UnboundedReceiver<Sending>,
+    patience: Duration,
 }
 
 /// Makes a link of a pipe whose peer is known.
@@ -58,7 +66,7 @@ pub fn link(pipe: AnyPipe) -> (Receiver, Sender, Writer) {
     let (reader, writer) = tokio::io::split(pipe);
     let (sender, outgoing) = mpsc::unbounded_channel();
     let receiver = Receiver { pipe: reader, received: BytesMut::new(), assembly: Assembly::default() };
-    (receiver, Sender(sender), Writer { pipe: writer, outgoing })
+    (receiver, Sender(sender), Writer { pipe: writer, outgoing, patience: WRITE })
 }
 
 impl Receiver {
@@ -97,7 +105,13 @@ impl Sender {
 }
 
 impl Writer {
-    /// Writes until every sender is gone, or the link fails or is not read for 10 s.
+    /// With another time than [`WRITE`].
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Writes until every sender is gone, or the link fails or is not read for so long.
     ///
     /// # Errors
     /// What the link said.
@@ -122,10 +136,12 @@ impl Writer {
                 self.pipe.write_all(&gulp).await?;
                 self.pipe.flush().await
             };
-            timeout(WRITE, write).await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            timeout(self.patience, write)
+                .await
+                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
             gulp.clear();
         }
-        let _ = timeout(WRITE, self.pipe.shutdown()).await;
+        let _ = timeout(self.patience, self.pipe.shutdown()).await;
         Ok(())
     }
 }

@@ -1,14 +1,25 @@
 //! The server: a backend that others reach through links.
 
+mod admission;
 mod answer;
+mod callers;
+mod calls;
 mod dealer;
 mod dealt;
+mod door;
 mod gate;
+mod grant;
+mod keys;
 mod listen;
 mod presence;
+mod principal;
+mod question;
 mod session;
+mod status;
+mod strangers;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -16,15 +27,21 @@ use std::{
     time::Duration,
 };
 
-use skep_queue::{Backend, Clock, Random, Timestamp};
+use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use admission::Admission;
+use callers::Callers;
 use dealer::Dealer;
 use gate::Gate;
+use grant::Owners;
 use presence::Presence;
-use session::Session;
+use strangers::Strangers;
+
+use crate::{key::Grant, link::WRITE};
 
 /// How often each side of a link says something, at least.
 pub const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -41,11 +58,34 @@ pub struct Config {
     /// How long, after a start, drones that the backend knows have to announce what they hold before anything
     /// is handed out; three heartbeats, at least 5 s, when not given.
     pub reannounce: Option<Duration>,
+    /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
+    /// where it was not meant. `skep`.
+    pub name: String,
+    /// Users of this machine, by their id, who may come through a socket file, and what they may do. The server's
+    /// own user and root may everything. Empty.
+    pub users: Vec<(u32, Grant)>,
+    /// How long a peer may leave unread what is written to it before its link ends; 10 s.
+    pub write_timeout: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { heartbeat: HEARTBEAT, reannounce: None }
+        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
+        Self {
+            heartbeat: HEARTBEAT,
+            reannounce: None,
+            name: "skep".into(),
+            users: Vec::new(),
+            write_timeout: WRITE,
+            limits,
+            queues: BTreeMap::new(),
+        }
     }
 }
 
@@ -63,10 +103,16 @@ pub struct Server {
     #[expect(dead_code, reason = "chance for what needs it")]
     random: Arc<dyn Random>,
     started_at: Timestamp,
-    dealer: Dealer,
+    strangers: Arc<Strangers>,
+    owners: Owners,
+    admission: Arc<Admission>,
+    callers: Arc<Callers>,
+    dealer: Arc<Dealer>,
     presence: Presence,
     gate: Gate,
     begun: AtomicBool,
+    /// One token for each link.
+    links: TaskTracker,
     tasks: TaskTracker,
 }
 
@@ -78,20 +124,23 @@ impl Server {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
-        let started_at = clock.now();
-        let dealer = Dealer::new(Arc::clone(&clock));
-        let presence = Presence::new(config.heartbeat, Arc::clone(&clock));
+        let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
         Arc::new(Self {
+            started_at: clock.now(),
+            strangers: Arc::default(),
+            owners: Owners::default(),
+            admission: Admission::new(&backend, &clock, Arc::clone(&dealer) as _, &config),
+            callers: Callers::new(Arc::clone(&clock)),
+            dealer,
+            presence: Presence::new(config.heartbeat, Arc::clone(&clock)),
+            gate: Gate::new(),
+            begun: AtomicBool::new(false),
+            links: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             backend,
             config,
             clock,
             random,
-            started_at,
-            dealer,
-            presence,
-            gate: Gate::new(),
-            begun: AtomicBool::new(false),
-            tasks: TaskTracker::new(),
         })
     }
 
@@ -100,10 +149,13 @@ impl Server {
         if !self.begun.swap(true, Relaxed) {
             self.begin(&stop);
         }
-        while let Some(pipe) = listener.accept(&stop).await {
-            let session = Session::new(Arc::clone(&self), stop.child_token());
-            self.tasks.spawn(session.run(pipe));
+        if let Some(keys) = listener.keys() {
+            self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
+        while let Some(caller) = listener.accept(&stop).await {
+            self.open(caller, &stop);
+        }
+        drop(listener);
         self.tasks.close();
         self.tasks.wait().await;
     }

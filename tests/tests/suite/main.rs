@@ -17,6 +17,7 @@ mod places;
 mod poison;
 mod power;
 mod process;
+mod restored;
 mod scene;
 mod server;
 mod soak;

@@ -15,17 +15,17 @@ const HEAD: [&str; 10] =
 
 pub(super) async fn list(world: &World) -> Result<Exit, Failed> {
     let drones = world.existing().await?.drones().await?;
-    let now = world.clock.now().micros();
-    // The queue's clock may be ahead of ours.
-    let age = |drone: &DroneView| {
-        Duration::from_micros(u64::try_from(now - drone.beat_at.micros()).unwrap_or_default())
-    };
     match world.out.form() {
         Form::Quiet => drones.iter().for_each(|drone| world.out.line(drone.incarnation.to_string())),
-        Form::Json => drones.iter().for_each(|drone| world.out.json(&object(drone, age(drone)))),
-        Form::Table => world.out.table(&HEAD, drones.iter().map(|drone| row(drone, age(drone)))),
+        Form::Json => drones.iter().for_each(|drone| world.out.json(&object(drone, age(drone, world)))),
+        Form::Table => world.out.table(&HEAD, drones.iter().map(|drone| row(drone, age(drone, world)))),
     }
     Ok(Exit::Ok)
+}
+
+/// How long ago it spoke, in whole seconds; the queue's clock may be ahead of ours.
+pub(super) fn age(drone: &DroneView, world: &World) -> Duration {
+    Duration::from_secs(world.clock.now().since(drone.beat_at).as_secs())
 }
 
 fn state(drone: &DroneView) -> &'static str {

@@ -1,11 +1,11 @@
-//! Tasks as JSON. The keys, and their order, are a contract with scripts.
+//! Tasks and queues as JSON. The keys, and their order, are a contract with scripts.
 
 use base64::Engine;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use skep_queue::{
     Cause, Content, TaskId, Timestamp,
-    admin::{Event, State, TaskDetail, TaskView},
+    admin::{Event, Intake, QueueView, State, TaskDetail, TaskView, TypeView},
 };
 
 /// A moment as RFC 3339, in UTC.
@@ -104,6 +104,45 @@ impl<'a> TaskJson<'a> {
             content: Some(task.content).filter(|content| *content == Content::Bytes),
             history: Some(task.history.iter().map(event).collect()),
             ..Self::from(&task.view)
+        }
+    }
+}
+
+/// A queue, as listed.
+#[derive(Serialize)]
+pub(crate) struct QueueJson<'a> {
+    name: &'a str,
+    depth: u64,
+    capacity: Option<u64>,
+    scheduled: u64,
+    available: u64,
+    claimed: u64,
+    paused: bool,
+    intake: Intake,
+    /// In seconds.
+    retention: u64,
+    /// In seconds.
+    promote_after: Option<f64>,
+    #[serde(serialize_with = "as_time_or_null")]
+    waiting_since: Option<Timestamp>,
+    types: &'a [TypeView],
+}
+
+impl<'a> From<&'a QueueView> for QueueJson<'a> {
+    fn from(queue: &'a QueueView) -> Self {
+        Self {
+            name: queue.name.as_str(),
+            depth: queue.depth,
+            capacity: queue.capacity,
+            scheduled: queue.scheduled,
+            available: queue.available,
+            claimed: queue.claimed,
+            paused: queue.paused,
+            intake: queue.intake,
+            retention: queue.retention,
+            promote_after: queue.promote_after.map(|time| time.as_secs_f64()),
+            waiting_since: queue.waiting_since,
+            types: &queue.types,
         }
     }
 }

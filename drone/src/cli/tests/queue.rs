@@ -6,8 +6,9 @@ async fn the_keys_of_a_queue_are_a_contract() {
     desk.task(&["t"]).await;
     let said = desk.run(&["queue", "list", "--json"]).await.ends(Exit::Ok);
     let keys = keys(&said.out);
-    let contract = ["name", "depth", "capacity", "scheduled", "available", "claimed", "paused"];
-    assert!(contract.iter().all(|key| keys.contains(&(*key).to_owned())), "{keys:?}");
+    let contract = "name depth capacity scheduled available claimed paused intake retention promote_after waiting_since types";
+    assert_eq!(keys.iter().filter(|key| contract.contains(&**key)).count(), 12, "{keys:?}");
+    assert_eq!(said.values()[0]["waiting_since"], "2026-01-01T00:00:00Z");
     assert_eq!((&said.values()[0]["depth"], &said.values()[0]["capacity"]), (&1.into(), &Value::Null));
     let said = desk.run(&["queue", "list"]).await.ends(Exit::Ok);
     assert!(said.lines()[1].starts_with("default  1      none"), "{}", said.out);
@@ -16,7 +17,7 @@ async fn the_keys_of_a_queue_are_a_contract() {
 #[tokio::test]
 async fn settings_hold() {
     let desk = Desk::new();
-    let table: [(&[&str], &str, Value); 8] = [
+    let table: [(&[&str], &str, Value); 11] = [
         (&["queue", "pause", "q"], "paused", true.into()),
         (&["queue", "resume", "q"], "paused", false.into()),
         (&["queue", "capacity", "q", "7"], "capacity", 7.into()),
@@ -25,6 +26,9 @@ async fn settings_hold() {
         (&["queue", "open", "q"], "intake", "open".into()),
         (&["queue", "retention", "q", "2h"], "retention", 7200.into()),
         (&["queue", "retention", "q", "0s"], "retention", 0.into()),
+        (&["queue", "promote", "q", "30s"], "promote_after", 30.0.into()),
+        (&["queue", "promote", "q", "1500ms"], "promote_after", 1.5.into()),
+        (&["queue", "promote", "q", "none"], "promote_after", Value::Null),
     ];
     for (words, key, value) in table {
         let said = desk.run(words).await.ends(Exit::Ok);
@@ -56,6 +60,9 @@ async fn a_dry_run_changes_nothing() {
     assert!(said.talk.contains("not done"), "{}", said.talk);
     assert!(desk.json(&["queue", "list"]).await.is_empty());
     desk.run(&["queue", "capacity", "q", "many"]).await.ends(Exit::Usage);
+    desk.run(&["queue", "promote", "q", "soon"]).await.ends(Exit::Usage);
+    let said = desk.run(&["queue", "promote", "q", "0s"]).await.ends(Exit::Usage);
+    assert!(said.talk.contains("or none"), "{}", said.talk);
     desk.run(&["queue", "max-payload", "q", "16777217"]).await.ends(Exit::Usage);
     desk.run(&["queue", "pause", "No Name"]).await.ends(Exit::Usage);
 }

@@ -45,36 +45,52 @@ impl Check<'_> {
             }
         };
         let key = if table.url.is_some() { "url" } else { "url_file" };
+        let url = self.with_key(index, url, table.key_file.as_deref())?;
         self.scheme(&["queue", index, key], &url)?;
-        let url = self.with_password(index, url, table.password_file.as_deref())?;
+        let url = match &table.password_file {
+            Some(file) => self.with_password(&["queue", index, "password_file"], url, file)?,
+            None => url,
+        };
         Some(QueueConfig { url, name: name.ok()? })
     }
 
     /// The backend reads the file itself, whenever it connects: a password may change.
-    fn with_password(&mut self, index: &str, url: Url, file: Option<&Path>) -> Option<Url> {
-        let Some(file) = file else { return Some(url) };
-        let path = ["queue", index, "password_file"];
+    pub(in crate::config) fn with_password(&mut self, path: &[&str], url: Url, file: &Path) -> Option<Url> {
         if url.has_password() {
-            self.problem(&path, "`password_file`: there is a password in the URL already: keep one");
+            self.problem(path, "`password_file`: there is a password in the URL already: keep one");
             return None;
         }
         if !url.reveal().starts_with("postgres") {
-            self.problem(&path, "`password_file`: only a postgres: backend asks for a password");
+            self.problem(path, "`password_file`: only a postgres: backend asks for a password");
             return None;
         }
-        self.secret(&path, file)?;
+        self.secret(path, file)?;
         Some(url.with("password_file", &file.display().to_string()))
     }
 
+    fn with_key(&mut self, index: &str, url: Url, file: Option<&Path>) -> Option<Url> {
+        let Some(file) = file else { return Some(url) };
+        let path = ["queue", index, "key_file"];
+        if !url.reveal().starts_with("skep:") {
+            self.problem(&path, "`key_file`: only a skep: backend asks for a key");
+            return None;
+        }
+        if url.parameter("key").is_some() {
+            self.problem(&path, "`key_file`: there is a key in the URL already: keep one");
+            return None;
+        }
+        Some(url.with("key", &file.display().to_string()))
+    }
+
     /// The backend must be known; what it says of the URL itself comes when it is opened.
-    fn scheme(&mut self, path: &[&str], url: &Url) -> Option<()> {
+    pub(in crate::config) fn scheme(&mut self, path: &[&str], url: &Url) -> Option<()> {
         let key = path.last().unwrap_or(&"url");
         let checked = self.backends.check(url.reveal());
         checked.map_err(|error| self.problem(path, &format!("`{key}`: {}", url.redact(&error)))).ok()
     }
 
     /// A text from a file of its own.
-    fn secret(&mut self, path: &[&str], file: &Path) -> Option<Url> {
+    pub(in crate::config) fn secret(&mut self, path: &[&str], file: &Path) -> Option<Url> {
         let (shown, key) = (file.display(), path.last().copied().unwrap_or_default());
         let text = match fs::read_to_string(file) {
             Ok(text) => text.trim().to_owned(),

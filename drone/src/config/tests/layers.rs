@@ -128,7 +128,9 @@ fn a_secret_comes_from_a_file_that_few_can_read() {
     let folder = folder.with("queue.url", "mysql://me:hunter2@db/app");
     assert_eq!(
         folder.wrong(),
-        ["skep.toml:6:12: `url_file`: no backend \"mysql\" here: known are postgres:, postgresql:, sqlite:"]
+        [
+            "skep.toml:6:12: `url_file`: no backend \"mysql\" here: known are postgres:, postgresql:, skep:, sqlite:, unix:"
+        ]
     );
 }
 
@@ -148,4 +150,22 @@ fn a_password_may_stand_apart() {
     assert!(both.contains("there is a password in the URL already") && !both.contains("hunter2"), "{both}");
     let file = wrong("url = \"sqlite:x\"\npassword_file = \"w\"");
     assert!(file.contains("only a postgres: backend asks for a password"), "{file}");
+}
+
+#[test]
+fn the_key_of_a_manager_lies_in_a_file() {
+    let wrong = |queue: &str| Folder::new(&format!("{WORKER}[[queue]]\n{queue}\n")).wrong().join("\n");
+    let none = wrong("url = \"skep://host\"");
+    assert!(none.contains("needs a key"), "{none}");
+    let both = wrong("url = \"skep://host?key=k\"\nkey_file = \"k\"");
+    assert!(both.contains("there is a key in the URL already"), "{both}");
+    let other = wrong("url = \"unix:/run/skep.sock\"\nkey_file = \"k\"");
+    assert!(other.contains("only a skep: backend asks for a key"), "{other}");
+    let port = wrong("url = \"skep://host:x\"\nkey_file = \"k\"");
+    assert!(port.contains("a port is a number"), "{port}");
+    let file = wrong("url = \"skep://host\"\nkey_file = \"no key\"");
+    assert!(file.contains("no key"), "the file is not there, and named: {file}");
+    let Loaded { config, .. } = Folder::new(&format!("{WORKER}[[queue]]\nurl = \"unix:s.sock\"\n")).good();
+    let url = config.queues[0].url.reveal();
+    assert!(url.starts_with("unix:/") && url.ends_with("/s.sock"), "{url}");
 }

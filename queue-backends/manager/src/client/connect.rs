@@ -1,67 +1,116 @@
-//! Connecting, for ever: to the first place that answers, and again when the link is lost.
+//! Connecting, for ever: to the first place that answers, to the next one at once when a link is lost, and
+//! slower and slower when nobody answers anywhere.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use skep_queue::{Clock, Error, Random, Result};
-use tokio::{net::UnixStream, sync::watch, time::timeout};
+use tokio::sync::{broadcast, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::connection::Connection;
-use crate::link::AnyPipe;
+use super::{
+    connection::Connection,
+    place::{Failure, Place},
+};
 
-/// How long one place has to take a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 /// The longest pause between two rounds of tries.
 const MOST: Duration = Duration::from_secs(30);
+/// Rounds in a row in which every place refused, after which the pause is the longest: nothing but a person
+/// heals that.
+const REFUSALS: u32 = 3;
+/// A link that ends sooner, and has answered nothing, is as good as none.
+const BRIEF: Duration = Duration::from_secs(1);
+/// Events that are kept for whoever is slow to look.
+const EVENTS: usize = 64;
 
-/// Where a manager may be.
+/// What becomes of the link. Each names the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A socket in the file system.
-    Unix(PathBuf),
+pub enum Event {
+    /// Somebody took the connection.
+    Opened {
+        /// Where.
+        place: Place,
+    },
+    /// It is a manager, and it welcomed us: the link is of use.
+    Ready {
+        /// Where.
+        place: Place,
+        /// What it says it is.
+        software: String,
+    },
+    /// There is no link to this place.
+    Failed {
+        /// Where.
+        place: Place,
+        /// In words.
+        why: String,
+    },
+    /// The link that there was has ended.
+    Closed {
+        /// Where.
+        place: Place,
+        /// In words.
+        why: String,
+    },
 }
 
 /// How it stands.
 #[derive(Clone)]
 enum State {
-    /// The first round of tries is under way, or one after a link that had worked.
-    Trying,
-    /// Every place was tried in vain; in words.
+    /// The very first round of tries is under way.
+    First,
+    /// There is no link; in words.
     Away(String),
-    /// There is a link.
+    /// There is one.
     Ready(Arc<Connection>),
 }
 
 /// Keeps a link.
 pub(super) struct Keeper {
     state: watch::Receiver<State>,
+    events: broadcast::Sender<Event>,
     stop: CancellationToken,
 }
 
 struct Trier {
     places: Vec<Place>,
+    clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     state: watch::Sender<State>,
+    events: broadcast::Sender<Event>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
+/// What went wrong since there was a link that was of use.
+#[derive(Default)]
+struct Failures {
+    /// Of this round.
+    whys: Vec<String>,
+    refused: usize,
+    /// Rounds without a link, and how many of the last of them met refusals alone.
+    rounds: u32,
+    refusals: u32,
+}
+
 impl Keeper {
-    pub(super) fn start(places: Vec<Place>, _clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let (sender, state) = watch::channel(State::Trying);
+    pub(super) fn start(places: Vec<Place>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let (sender, state) = watch::channel(State::First);
+        let (events, _) = broadcast::channel(EVENTS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let trier = Trier { places, random, state: sender, tasks: tasks.clone(), stop: stop.clone() };
+        let (told, tracker, stopped) = (events.clone(), tasks.clone(), stop.clone());
+        let trier =
+            Trier { places, clock, random, state: sender, events: told, tasks: tracker, stop: stopped };
         tasks.spawn(trier.run());
-        Self { state, stop }
+        Self { state, events, stop }
     }
 
-    /// The link there is; waits while the first try is under way.
+    /// The link there is; waits only while the first round of tries is under way.
     ///
     /// # Errors
     /// `Unavailable` with what the last tries said.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>> {
         let mut state = self.state.clone();
-        let known = state.wait_for(|state| !matches!(state, State::Trying)).await;
+        let known = state.wait_for(|state| !matches!(state, State::First)).await;
         match known.as_deref() {
             Ok(State::Ready(connection)) => Ok(Arc::clone(connection)),
             Ok(State::Away(why)) => Err(Error::Unavailable(why.clone())),
@@ -69,9 +118,14 @@ impl Keeper {
         }
     }
 
-    /// Returns when there is a link.
+    /// Returns when there is a link that has not ended.
     pub(super) async fn ready(&self) {
-        let _ = self.state.clone().wait_for(|state| matches!(state, State::Ready(_))).await;
+        let lives = |state: &State| matches!(state, State::Ready(link) if !link.has_ended());
+        let _ = self.state.clone().wait_for(lives).await;
+    }
+
+    pub(super) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
     }
 }
 
@@ -83,66 +137,76 @@ impl Drop for Keeper {
 
 impl Trier {
     async fn run(self) {
-        let mut rounds = 0;
-        loop {
-            tokio::select! {
-                link = self.round() => match link {
-                    Ok(connection) => {
-                        rounds = 0;
-                        let ended = connection.ended.clone();
-                        self.state.send_replace(State::Ready(Arc::new(connection)));
-                        tokio::select! {
-                            () = ended.cancelled() => {}
-                            () = self.stop.cancelled() => break,
-                        }
-                        self.state.send_replace(State::Trying);
-                        continue;
-                    }
-                    Err(why) => {
-                        rounds += 1;
-                        self.state.send_replace(State::Away(why));
-                    }
-                },
-                () = self.stop.cancelled() => break,
-            }
-            tokio::select! {
-                () = tokio::time::sleep(self.pause(rounds)) => {}
-                () = self.stop.cancelled() => break,
-            }
-        }
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(self.tries()).await;
         // Whoever waits hears that it is over, and the link ends with its last user.
-        self.state.send_replace(State::Trying);
+        self.state.send_replace(State::Away("the client has been closed".into()));
     }
 
-    /// `1 + ln(n)` s, half of it by chance.
-    fn pause(&self, rounds: u32) -> Duration {
-        let whole = Duration::from_secs_f64(1.0 + f64::from(rounds).ln()).min(MOST);
-        whole.mul_f64(0.5 + self.random.fraction() / 2.0)
-    }
-
-    /// Tries every place once.
-    async fn round(&self) -> std::result::Result<Connection, String> {
-        let mut whys = Vec::new();
-        for place in &self.places {
+    async fn tries(&self) {
+        let mut failures = Failures::default();
+        for place in self.places.iter().cycle() {
             match self.attempt(place).await {
-                Ok(connection) => return Ok(connection),
-                Err(why) => whys.push(format!("{place}: {why}")),
+                Ok(connection) if self.keep(place, &connection).await => failures = Failures::default(),
+                Ok(_) => failures.add(place, &Failure::Away("the link was closed at once".into())),
+                Err(failure) => {
+                    let event = Event::Failed { place: place.clone(), why: failure.to_string() };
+                    tracing::debug!(%place, why = %failure, "no link to a manager");
+                    let _ = self.events.send(event);
+                    failures.add(place, &failure);
+                }
+            }
+            if failures.whys.len() == self.places.len() {
+                self.state.send_replace(State::Away(failures.round()));
+                tokio::time::sleep(failures.pause(&*self.random)).await;
             }
         }
-        Err(whys.join("; "))
+        self.state.send_replace(State::Away("no place of a manager was named".into()));
+        std::future::pending().await
     }
 
-    async fn attempt(&self, place: &Place) -> std::result::Result<Connection, String> {
-        let Place::Unix(path) = place;
-        let pipe = timeout(CONNECT, UnixStream::connect(path)).await;
-        let pipe: AnyPipe = Box::new(pipe.map_err(|_| "no answer".to_owned())?.map_err(|e| e.to_string())?);
-        Connection::open(pipe, &self.tasks).await.map_err(|error| error.to_string())
+    /// Serves whoever asks until the link ends. Answers whether it was of use.
+    async fn keep(&self, place: &Place, connection: &Arc<Connection>) -> bool {
+        let begun = self.clock.elapsed();
+        self.state.send_replace(State::Ready(Arc::clone(connection)));
+        let why = connection.ended().await;
+        tracing::debug!(%place, why, "the link to a manager ended");
+        self.state.send_replace(State::Away(format!("the link to {place} was lost: {why}")));
+        let _ = self.events.send(Event::Closed { place: place.clone(), why });
+        connection.has_answered() || self.clock.elapsed().saturating_sub(begun) >= BRIEF
+    }
+
+    async fn attempt(&self, place: &Place) -> std::result::Result<Arc<Connection>, Failure> {
+        let pipe = place.pipe(&self.clock).await?;
+        let _ = self.events.send(Event::Opened { place: place.clone() });
+        let connection = Connection::open(pipe, &self.tasks).await?;
+        let software = connection.software.clone();
+        tracing::debug!(%place, software, "a link to a manager");
+        let _ = self.events.send(Event::Ready { place: place.clone(), software });
+        Ok(Arc::new(connection))
     }
 }
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Unix(path) = self;
-        write!(f, "unix:{}", path.display())
+impl Failures {
+    fn add(&mut self, place: &Place, failure: &Failure) {
+        self.refused += usize::from(failure.is_refusal());
+        self.whys.push(format!("{place}: {failure}"));
+    }
+
+    /// Every place was tried in vain: what they said.
+    fn round(&mut self) -> String {
+        self.rounds = self.rounds.saturating_add(1);
+        self.refusals = if self.refused == self.whys.len() { self.refusals.saturating_add(1) } else { 0 };
+        self.refused = 0;
+        std::mem::take(&mut self.whys).join("; ")
+    }
+
+    /// `1 + ln(n)` s after the `n`-th round, half of it by chance.
+    fn pause(&self, random: &dyn Random) -> Duration {
+        if self.refusals >= REFUSALS {
+            return MOST;
+        }
+        let whole = Duration::from_secs_f64(1.0 + f64::from(self.rounds.max(1)).ln()).min(MOST);
+        whole.mul_f64(0.5 + random.fraction() / 2.0)
     }
 }

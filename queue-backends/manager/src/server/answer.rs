@@ -4,19 +4,15 @@ use std::sync::{Arc, PoisonError};
 
 use skep_queue::{Error, Incarnation};
 
-use super::session::Session;
-use crate::{
-    link::Sender,
-    wire::{Answer, Request, view::Status},
-};
+use super::{question::Question, session::Session};
+use crate::wire::{Answer, Request};
 
 impl Session {
     /// Answers whatever was asked.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        _id: u32,
+        question: &mut Question,
         request: Request,
-        _notes: &Sender,
     ) -> Result<Answer, Error> {
         let (server, backend) = (&self.server, &self.server.backend);
         Ok(match request {
@@ -40,29 +36,25 @@ impl Session {
                 Answer::Done
             }
             Request::Progress { notes } => {
-                backend.progress(notes).await?;
+                server.progress(notes);
                 Answer::Done
             }
-            Request::Call { .. } | Request::Collect { .. } => {
-                return Err(Error::Refused("not yet".into()));
-            }
-            Request::Status => {
-                let drones = server.dealer.hands();
-                Answer::Status(Status { started_at: server.started_at, drones, ..Status::default() })
-            }
+            Request::Call { block, wait } => self.call(question, block, wait).await?,
+            Request::Collect { id, wait } => self.collect(question, id, wait).await?,
+            Request::Status => Answer::Status(Box::new(server.status().await?)),
             Request::Queues => Answer::Queues(backend.queues().await?),
             Request::Find(filter) => {
                 Answer::Found(backend.find(filter).await?.into_iter().map(Into::into).collect())
             }
             Request::Task { id } => Answer::Task(backend.task(id).await?.map(Into::into)),
-            Request::Act { act, ids } => Answer::Acted(backend.act(act, ids).await?),
+            Request::Act { act, ids } => Answer::Acted(server.act(act, ids).await?),
             Request::Set { queue, task_type, setting } => {
-                backend.set(queue, task_type, setting).await?;
+                server.admission.overrule(queue, task_type, setting).await?;
                 Answer::Done
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
             Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
-            Request::Rescue { drone } => Answer::Known(backend.rescue(drone).await?),
+            Request::Rescue { drone } => Answer::Known(server.rescue(drone).await?),
         })
     }
 

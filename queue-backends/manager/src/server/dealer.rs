@@ -178,7 +178,6 @@ impl Dealer {
     }
 
     /// How fast the drones here do work of a queue, or of one type of it.
-    #[expect(dead_code, reason = "admission asks")]
     pub(super) fn flow(&self, queue: &QueueName, task_type: Option<&TaskType>) -> Flow {
         self.table().ledger.flow(queue, task_type)
     }

@@ -1,22 +1,27 @@
 //! The backend as drones and submitters reach it through a manager: what it says is passed on, and the dealer,
-//! the gate and the watch over links hear of it.
+//! the gate, the callers and the watch over links hear of it.
 
 use std::sync::Arc;
 
 use skep_queue::{
-    Beat, Claimed, Error, Incarnation, Orders, Pump, Settled, Settlement, Submission, Submitted, TaskType,
+    Beat, Claimed, Error, Incarnation, Orders, Progress, Pump, QueueName, Settled, Settlement, Submission,
+    Submitted, TaskId, TaskType,
+    admin::{Act, Acted},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Server,
-    dealer::{self, Report},
+    admission::{Offer, Pace},
+    dealer::{self, Dealer, Report},
 };
 
 impl Server {
     pub(super) async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>, Error> {
-        let work = dealer::brings(&submission);
-        let answers = self.backend.submit(submission).await?;
+        let (work, offer) = (dealer::brings(&submission), Offer::of(&submission));
+        self.admission.open(&offer).await?;
+        let mut answers = self.backend.submit(submission).await?;
+        self.admission.judged(&offer, &mut answers);
         self.dealer.arrived(&work, &answers);
         Ok(answers)
     }
@@ -27,6 +32,10 @@ impl Server {
         let grant = self.dealer.grant(&mut pump);
         let answer = self.backend.pump(pump).await;
         self.presence.answered(grant.drone);
+        if let Ok(claimed) = &answer {
+            self.callers.handed(grant.drone, claimed);
+            self.admission.handed(claimed);
+        }
         self.dealer.handed(&grant, answer.as_deref().ok());
         answer
     }
@@ -36,8 +45,13 @@ impl Server {
         settlements: Vec<Settlement>,
         drone: Option<Incarnation>,
     ) -> Result<Vec<Settled>, Error> {
+        self.admission.follow(&settlements).await?;
         let report = Report::of(&settlements);
+        let watched = (!self.callers.is_empty()).then(|| settlements.clone());
         let answers = self.backend.settle(settlements).await?;
+        if let Some(settlements) = watched {
+            self.callers.settled(&settlements, &answers);
+        }
         self.dealer.settled(drone, &report, &answers);
         Ok(answers)
     }
@@ -54,7 +68,9 @@ impl Server {
         }
         if beat.leaving {
             self.presence.left(beat.drone);
+            self.callers.gone(beat.drone);
         }
+        self.admission.beaten(&beat).await;
         self.gate.announced(beat.drone);
         Ok(orders)
     }
@@ -73,6 +89,31 @@ impl Server {
         self.dealer.here(drone);
     }
 
+    /// Hands notes on to those who wait here. Nobody else hears of them.
+    pub(super) fn progress(&self, notes: Vec<Progress>) {
+        self.callers.note(notes);
+    }
+
+    pub(super) async fn act(&self, act: Act, ids: Vec<TaskId>) -> Result<Vec<Acted>, Error> {
+        let acted = self.backend.act(act, ids.clone()).await?;
+        self.callers.touched(ids);
+        Ok(acted)
+    }
+
+    /// Takes a drone for gone, at an operator's word.
+    pub(super) async fn rescue(&self, drone: Incarnation) -> Result<bool, Error> {
+        let known = self.backend.rescue(drone).await?;
+        self.gone(drone);
+        Ok(known)
+    }
+
+    /// A drone is gone, and what it had is rescued.
+    fn gone(&self, drone: Incarnation) {
+        self.dealer.gone(drone);
+        self.callers.gone(drone);
+        self.admission.changed();
+    }
+
     /// A link ended.
     pub(super) fn parted(&self, link: u64) {
         for drone in self.presence.ended(link) {
@@ -88,8 +129,7 @@ impl Server {
         self.tasks.spawn(async move { server.dealer.listen(&*server.backend, &stopped).await });
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move {
-            let Server { presence, dealer, backend, .. } = &*server;
-            presence.watch(&**backend, |drone| dealer.gone(drone), &stopped).await;
+            server.presence.watch(&*server.backend, |drone| server.gone(drone), &stopped).await;
         });
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move {
@@ -98,5 +138,14 @@ impl Server {
                 server.dealer.open();
             }
         });
+        let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
+        self.tasks.spawn(callers.watch(backend, stop.clone()));
+        self.tasks.spawn(Arc::clone(&self.admission).run(stop.clone()));
+    }
+}
+
+impl Pace for Dealer {
+    fn mean(&self, queue: &QueueName, task_type: Option<&TaskType>) -> Option<f64> {
+        self.flow(queue, task_type).mean
     }
 }

@@ -6,26 +6,28 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use skep_queue::{Error, Incarnation};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Server;
+use super::{
+    Server,
+    principal::Principal,
+    question::{Question, Room},
+};
 use crate::{
     link::{AnyPipe, Receiver, Sender, link},
     software,
-    wire::{self, Answer, Frame, Hello, Reply, Request, VERSIONS, Welcome, frame::FrameError},
+    wire::{self, Answer, Frame, Hello, Request, VERSIONS, Welcome, frame::FrameError},
 };
 
-/// Most bytes of requests and answers in flight on a link; then nothing more is read.
-const BYTES: usize = 4 << 20;
-/// Most requests in flight on a link, each at least this many of its bytes.
-const REQUESTS: usize = 64;
+/// Most requests of a link that wait for something that may take for ever.
+const WAITS: usize = 1 << 16;
 
 /// One link.
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
+    /// Who speaks here.
+    principal: Arc<Principal>,
     /// Which link.
     pub(super) link: u64,
     /// The drone that speaks here, by its last beat or pump.
@@ -36,16 +38,16 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Server>, stop: CancellationToken) -> Arc<Self> {
+    pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
         let link = server.presence.link();
-        Arc::new(Self { server, link, drone: Mutex::default(), waits: Mutex::default(), stop })
+        Arc::new(Self { server, principal, link, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
     pub(super) async fn run(self: Arc<Self>, pipe: AnyPipe) {
         let (mut receiver, sender, writer) = link(pipe);
         let tasks = TaskTracker::new();
-        let writing = tasks.spawn(writer.run());
+        let writing = tasks.spawn(writer.patient(self.server.config.write_timeout).run());
         if let Err(error) = Arc::clone(&self).serve(&mut receiver, sender, &tasks).await {
             tracing::debug!(%error, "a link ended");
         }
@@ -65,7 +67,7 @@ impl Session {
         sender: Sender,
         tasks: &TaskTracker,
     ) -> Result<(), FrameError> {
-        let room = Arc::new(Semaphore::new(BYTES));
+        let room = Room::new();
         let silence = self.server.config.heartbeat * 3;
         loop {
             let frame = tokio::select! {
@@ -78,54 +80,64 @@ impl Session {
                 () = sender.closed() => return Ok(()),
                 () = self.stop.cancelled() => return Ok(()),
             };
-            let size = frame.bytes.len().clamp(BYTES / REQUESTS, BYTES) as u32;
-            let permit = tokio::select! {
-                permit = Arc::clone(&room).acquire_many_owned(size) => permit.ok().map(Arc::new),
+            let question = tokio::select! {
+                question = room.question(frame.id, frame.bytes.len(), sender.clone()) => question,
                 () = self.stop.cancelled() => return Ok(()),
             };
-            let (session, sender) = (Arc::clone(&self), sender.clone());
-            let token = self.waiting(frame.id);
-            tasks.spawn(async move {
-                let Frame { id, bytes, .. } = frame;
-                let reply = session.reply(id, &bytes, &sender, &token).await;
-                session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                if let Some(reply) = reply {
-                    sender.send(id, 0, reply, permit);
-                }
-            });
+            self.begin(frame, question, tasks).await;
         }
     }
 
-    fn waiting(&self, id: u32) -> CancellationToken {
-        let token = self.stop.child_token();
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).insert(id, token.clone());
-        token
+    /// Answers at once what takes no time, in the order in which it came; the rest as it is done.
+    async fn begin(self: &Arc<Self>, frame: Frame, mut question: Question, tasks: &TaskTracker) {
+        let id = frame.id;
+        let request = wire::decode::<Request>(&frame.bytes).and_then(|request| {
+            self.principal.may(&request, &self.server.owners)?;
+            Ok(request)
+        });
+        match request {
+            Err(error) => question.answer(Err(error)),
+            Ok(Request::Forget { id }) => self.forget(id),
+            Ok(Request::Hello(hello)) => question.answer(self.welcome(&hello)),
+            Ok(request @ (Request::Ping | Request::Progress { .. })) => {
+                let answer = self.answer(&mut question, request).await;
+                question.answer(answer);
+            }
+            Ok(request) if request.waits() => match self.waiting(id) {
+                Some(token) => {
+                    let session = Arc::clone(self);
+                    tasks.spawn(async move {
+                        let answer = session.answer(&mut question, request);
+                        let answer = token.run_until_cancelled(answer).await;
+                        session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                        if let Some(answer) = answer {
+                            question.answer(answer);
+                        }
+                    });
+                }
+                None => question.answer(Err(Error::Refused(format!("{WAITS} requests wait on this link")))),
+            },
+            // To its end, also when the link is lost: what claims or stores is never left half-way.
+            Ok(request) => {
+                let session = Arc::clone(self);
+                session.principal.audit(&request);
+                tasks.spawn(async move {
+                    let answer = session.answer(&mut question, request).await;
+                    question.answer(answer.map(|answer| session.principal.shown(answer)));
+                });
+            }
+        }
     }
 
-    /// A request that waits ends with the link, or when it is forgotten; every other runs to its end: a claim
-    /// that is dropped half-way may be on file.
-    async fn reply(
-        self: &Arc<Self>,
-        id: u32,
-        bytes: &Bytes,
-        sender: &Sender,
-        token: &CancellationToken,
-    ) -> Option<Bytes> {
-        let answer = match wire::decode::<Request>(bytes) {
-            Ok(Request::Forget { id }) => {
-                self.forget(id);
-                return None;
-            }
-            Ok(Request::Hello(hello)) => self.welcome(&hello),
-            Ok(request) if waits(&request) => tokio::select! {
-                answer = self.answer(id, request, sender) => answer,
-                () = token.cancelled() => return None,
-            },
-            Ok(request) => self.answer(id, request, sender).await,
-            Err(error) => Err(error),
-        };
-        let reply = wire::encode(&Reply::from(answer));
-        reply.or_else(|error| wire::encode(&Reply::Error(error))).ok()
+    /// Says that this request may be forgotten; nothing when too many wait.
+    fn waiting(&self, id: u32) -> Option<CancellationToken> {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits.len() >= WAITS {
+            return None;
+        }
+        let token = self.stop.child_token();
+        waits.insert(id, token.clone());
+        Some(token)
     }
 
     fn forget(&self, id: u32) {
@@ -143,8 +155,4 @@ impl Session {
         let heartbeat: Duration = self.server.config.heartbeat;
         Ok(Answer::Welcome(Welcome { version, software: software(), heartbeat }))
     }
-}
-
-const fn waits(request: &Request) -> bool {
-    matches!(request, Request::Arrival { .. } | Request::Call { .. } | Request::Collect { .. })
 }

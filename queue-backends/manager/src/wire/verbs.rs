@@ -97,7 +97,7 @@ pub enum Answer {
         end: End,
     },
     Collected(End),
-    Status(Status),
+    Status(Box<Status>),
     Queues(Vec<QueueView>),
     Found(Vec<View>),
     Task(Option<Detail>),
@@ -110,6 +110,7 @@ pub enum Answer {
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "made to be written at once")]
 pub enum Reply {
     /// It went well.
     Ok(Answer),
@@ -158,6 +159,21 @@ pub struct Note {
     /// A part of the result, JSON text.
     #[serde(default)]
     pub data: Option<Bytes>,
+}
+
+impl Request {
+    /// Whether it waits for something that may take for ever, and may be forgotten.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        matches!(self, Self::Arrival { .. } | Self::Call { .. } | Self::Collect { .. })
+    }
+}
+
+impl From<Progress> for Note {
+    fn from(progress: Progress) -> Self {
+        let Progress { task, n, of, note, data, .. } = progress;
+        Self { task, n, of, note, data }
+    }
 }
 
 impl From<Result<Answer, Error>> for Reply {

@@ -1,5 +1,7 @@
 //! What people look at, in a form that travels: the seam's views hold JSON text as such, which only JSON can carry.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -46,12 +48,64 @@ pub struct Detail {
 pub struct Status {
     /// Since when it runs.
     pub started_at: Timestamp,
+    /// Whether it hands out tasks: not before the drones that it knew have had time to come back.
+    pub open: bool,
     /// Those connected.
     pub drones: Vec<Hands>,
+    /// The queues of its store.
+    pub queues: Vec<Load>,
     /// Connections, of drones and of others.
     pub links: usize,
     /// Callers that wait for an end.
     pub callers: usize,
+    /// Tasks that were refused since it started, by reason.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// A queue, and how much it may hold.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// Its name.
+    pub name: String,
+    /// Tasks that are not terminal.
+    pub depth: u64,
+    /// Most of them just now; absent for no bound.
+    pub limit: Option<u64>,
+    /// What makes the limit, as configured: `10000`, `3x`, `30s`, `none`; absent when this manager does not set it.
+    pub bound: Option<String>,
+    /// Not yet due.
+    pub scheduled: u64,
+    /// Due, and nobody has them.
+    pub available: u64,
+    /// With a drone.
+    pub claimed: u64,
+    /// Hands of the drones that pump it, wherever they are connected.
+    pub hands: usize,
+    /// How long the available task that has waited longest has been due, in seconds; absent when none waits.
+    pub waiting: Option<f64>,
+    /// The mean wait from a submit to the hand-out over the last ones that this manager saw, in seconds.
+    pub mean_wait: Option<f64>,
+    /// How long a new task may expect to wait, in seconds; absent while that is not known.
+    pub expected_wait: Option<f64>,
+    /// Its types that have a bound.
+    pub types: Vec<TypeLoad>,
+}
+
+/// A type of a queue, and how much of it the queue may hold.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TypeLoad {
+    /// Its name.
+    pub name: String,
+    /// Tasks that are not terminal.
+    pub depth: u64,
+    /// Most of them just now; absent for no bound.
+    pub limit: Option<u64>,
+    /// What makes the limit, as configured; absent when this manager does not set it.
+    pub bound: Option<String>,
+    /// Hands of the drones that serve it.
+    pub hands: usize,
 }
 
 /// A drone, as the manager that it is connected to sees it.

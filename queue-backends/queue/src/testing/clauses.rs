@@ -117,6 +117,7 @@ macro_rules! each_clause {
                 a_promoted_task_keeps_its_priority
                 waiting_counts_from_the_due_time
                 promoted_blocks_fill_the_room
+                a_promoted_block_in_parts_is_taken_whole
                 the_time_of_promotion_is_shown
                 queues_tell_who_waits_longest
             }

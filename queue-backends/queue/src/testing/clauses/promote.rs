@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Block, Clock, Due, Error, Priority, QueueName, TaskId,
+    Block, Clock, Due, Error, Outcome, Priority, QueueName, TaskId,
     admin::{PROMOTE_AFTER, Setting, State},
     testing::{
         Bench, Drone,
@@ -122,6 +122,24 @@ pub async fn promoted_blocks_fill_the_room(bench: Bench) {
     assert_eq!(take(100).await, [3, 97, 0, 0]);
     assert_eq!(take(171).await, [0, 31, 140, 0]);
     assert_eq!(take(1000).await, [0, 0, 10, 5]);
+}
+
+/// .. whatever became of some of their members before.
+pub async fn a_promoted_block_in_parts_is_taken_whole(bench: Bench) {
+    let drone = promoting(&bench).await;
+    let block = bench.accept(&of(&bench, 4, 9)).await;
+    let next = one(&bench, 4).await;
+    for n in [1, 3] {
+        let tasks = drone.pump("a", n).await;
+        for task in &tasks {
+            drone.end(task, Outcome::Release).await;
+        }
+    }
+    bench.pass(25);
+    let fresh = one(&bench, 3).await;
+    let tasks = drone.pump("a", 9).await;
+    assert!(tasks.len() == 9 && tasks.iter().all(|task| task.block == block), "the others come later");
+    assert_eq!([take(&drone).await, take(&drone).await], [next, fresh]);
 }
 
 /// It is a queue's own, not a type's, and others know nothing of it; it is shown as it is kept.

@@ -1,0 +1,123 @@
+//! The tables of a manager's file, as they are written.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, path::PathBuf};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::config::{
+    Url,
+    raw::{LogTable, Time},
+};
+
+/// A manager's configuration file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// The manager itself.
+    pub manager: ManagerTable,
+    /// The queue that it stands in front of.
+    pub backend: BackendTable,
+    /// What it says of itself.
+    pub log: LogTable,
+    /// What holds for every queue that says nothing else.
+    pub all_queues: QueueTable,
+    /// Single queues, by name.
+    pub queues: BTreeMap<String, QueueTable>,
+}
+
+/// `[manager]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ManagerTable {
+    /// What clients must call it: a key of one manager is of no use to another.
+    pub name: Option<String>,
+    /// Where it listens: `unix:PATH`, `tcp:HOST:PORT`.
+    pub listen: Option<Vec<String>>,
+    /// The key ring, which `skep key` writes.
+    pub keys: Option<PathBuf>,
+    /// How often each side of a link says something, at least. Who is silent for three times as long is gone.
+    pub heartbeat: Option<Time>,
+}
+
+/// `[backend]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackendTable {
+    /// The queue: `sqlite:PATH`, or `postgres://..`.
+    pub url: Option<Url>,
+    /// A file that holds the URL, when it has a password.
+    pub url_file: Option<PathBuf>,
+    /// A file that holds the password of a postgres: URL; read again at each connection.
+    pub password_file: Option<PathBuf>,
+}
+
+/// `[queues.NAME]`, `[all_queues]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueTable {
+    /// The most tasks that have not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Word>,
+    /// When a task that waits is treated as one of the highest priority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote_after: Option<Word>,
+    /// How long tasks that have ended are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Time>,
+    /// Its task types, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, TypeTable>,
+}
+
+/// `[queues.NAME.types.TYPE]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TypeTable {
+    /// The most tasks of the type that have not ended.
+    pub capacity: Option<Word>,
+}
+
+/// A number, or a text with a unit: 10000, "3x", "30s", "none".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Word(pub String);
+
+// === impl Word ===
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl de::Visitor<'_> for Either {
+            type Value = Word;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a text with a unit, as in 10000, \"3x\" or \"30s\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.trim().to_owned()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+        }
+
+        from.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Word {
+    fn schema_name() -> Cow<'static, str> {
+        "Word".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number, or a text with a unit: 10000, \"3x\", \"30s\", \"none\".",
+            "type": ["string", "integer"],
+            "minimum": 0
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! Who speaks on a link.
+
+use std::{fmt, io, sync::Arc};
+
+use skep_queue::Clock;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::{Config, keys::Keys, strangers::Strangers};
+use crate::{
+    key::{Entry, Grant, KeyId, Role},
+    link::{HandshakeError, Secure, handshake::receive, prelude::Prelude},
+};
+
+/// Somebody who has shown who he is.
+pub(super) struct Principal {
+    pub(super) who: Who,
+    /// For people.
+    pub(super) name: String,
+    pub(super) grant: Grant,
+    /// What he connected as, if he may not.
+    pub(super) pretended: Option<Role>,
+    entry: Option<(Arc<Keys>, Entry)>,
+}
+
+/// What tells principals apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    Key(KeyId),
+    User(u32),
+}
+
+impl Principal {
+    /// A user of this machine: the server's own and root may everything, others what is configured.
+    pub(super) fn of_user(stream: &UnixStream, config: &Config) -> io::Result<Self> {
+        let uid = stream.peer_cred()?.uid();
+        let own = uid == rustix::process::geteuid().as_raw() || uid == 0;
+        let listed = || config.users.iter().find(|(user, _)| *user == uid).map(|(_, grant)| grant.clone());
+        let grant = if own { Some(Grant::of(Role::Admin)) } else { listed() };
+        let denied = || io::Error::new(io::ErrorKind::PermissionDenied, format!("user {uid} is not listed"));
+        let (who, grant) = (Who::User(uid), grant.ok_or_else(denied)?);
+        Ok(Self { who, name: who.to_string(), grant, pretended: None, entry: None })
+    }
+
+    /// Whoever holds one of these keys.
+    pub(super) async fn of_key(
+        stream: TcpStream,
+        keys: Arc<Keys>,
+        server: &str,
+        strangers: &Strangers,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Secure<TcpStream>, Self), HandshakeError> {
+        let ring = keys.ring();
+        let known = |prelude: &Prelude| {
+            let entry = ring.active(prelude.key).filter(|_| prelude.server == server);
+            entry.map_or(&keys.nobody, |entry| &entry.secret).clone()
+        };
+        let (secure, prelude) = receive(stream, known, |first| strangers.fresh(first), clock).await?;
+        let entry = ring.active(prelude.key).ok_or(HandshakeError::Impostor)?;
+        let (who, name, mut grant) = (Who::Key(entry.id), entry.name.clone(), entry.grant.clone());
+        let pretended = (!grant.role.covers(prelude.role)).then_some(prelude.role);
+        grant.role = prelude.role;
+        let entry = Some((keys, entry.clone()));
+        Ok((secure, Self { who, name, grant, pretended, entry }))
+    }
+
+    /// Returns when he is no longer who he was: his key is revoked, or changed.
+    pub(super) async fn deposed(&self) {
+        match &self.entry {
+            Some((keys, entry)) => keys.changed(entry).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => write!(f, "key {id}"),
+            Self::User(uid) => write!(f, "user {uid}"),
+        }
+    }
+}
