@@ -65,6 +65,7 @@ impl Server {
         self.presence.answered(beat.drone);
         for former in self.dealer.seen(&beat, &orders, turn) {
             self.presence.left(former);
+            self.callers.inherited(former, beat.drone);
         }
         if beat.leaving {
             self.presence.left(beat.drone);
