@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     local::Local,
+    notes::Notes,
     policy::{self, Decision},
     spec::Specs,
-    worker::{Run, Sink, Stop, Task, Verdict, Worker},
+    worker::{Headway, Run, Sink, Stop, Task, Verdict, Worker},
 };
 
 /// One step of the drone, for one worker.
@@ -25,6 +26,8 @@ pub(crate) struct Verdicts {
     pub(crate) local: Local,
     pub(crate) specs: Arc<Specs>,
     pub(crate) random: Arc<dyn Random>,
+    /// A heap a queue.
+    pub(crate) notes: Vec<Arc<Notes>>,
 }
 
 impl Dispatch {
@@ -72,5 +75,11 @@ impl Sink for Verdicts {
                 of = task.of, cause = failure.cause.as_str(), error = failure.error, "not done");
         }
         self.local.finish(task, decision);
+    }
+
+    fn heard(&self, task: &Task, headway: Headway) {
+        if let Some(notes) = self.notes.get(task.slot.source) {
+            notes.tell(task, headway);
+        }
     }
 }

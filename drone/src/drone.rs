@@ -14,7 +14,9 @@ use crate::{
     empty::until_empty,
     fatal::Fatal,
     local::{self, Former, Leftover, Local},
+    notes::Notes,
     policy::{self, Decision},
+    progress::ProgressStep,
     pump::PumpStep,
     settle::Settle,
     source::{Link, Source},
@@ -125,6 +127,7 @@ struct Running {
     pumps: Step,
     spools: Step,
     dispatch: Step,
+    progress: Step,
     settle: Step,
     beat: Step,
     writer: Step,
@@ -183,6 +186,7 @@ impl Drone {
             pumps: Step::default(),
             spools: Step::default(),
             dispatch: Step::default(),
+            progress: Step::default(),
             settle: Step::default(),
             beat: Step::default(),
             writer: Step::default(),
@@ -245,6 +249,7 @@ impl Drone {
     ) {
         let (local, random) = (&running.local, &self.random);
         let facts = self.facts(specs);
+        let notes: Vec<Arc<Notes>> = running.sources.iter().map(|_| Arc::default()).collect();
         for source in &running.sources {
             let beat = BeatStep {
                 source: source.clone(),
@@ -260,6 +265,8 @@ impl Drone {
                 drain: stopper.drain.clone(),
             };
             running.beat.spawn(|stop| beat.run(stop));
+            let progress = ProgressStep { source: source.clone(), notes: Arc::clone(&notes[source.index]) };
+            running.progress.spawn(|stop| progress.run(stop));
             let settle = Settle { source: source.clone(), local: local.clone() };
             running.settle.spawn(|stop| settle.run(stop));
             let (source, local, specs) = (source.clone(), local.clone(), Arc::clone(specs));
@@ -267,9 +274,8 @@ impl Drone {
             running.pumps.spawn(|stop| pump.run(stop));
         }
         self.spawn_spools(running);
-        let verdicts =
-            Verdicts { local: local.clone(), specs: Arc::clone(specs), random: Arc::clone(random) };
-        let verdicts = Arc::new(verdicts);
+        let (specs, random) = (Arc::clone(specs), Arc::clone(random));
+        let verdicts = Arc::new(Verdicts { local: local.clone(), specs, random, notes });
         let links: Vec<_> = running.sources.iter().map(|source| Arc::clone(&source.link)).collect();
         for (worker, types) in self.workers {
             let dispatch = Dispatch { worker, types, local: local.clone(), verdicts: Arc::clone(&verdicts) };
@@ -342,11 +348,20 @@ impl Running {
             worker.stop().await;
         }
         // Told as far as the queue can be reached: what is left is on file.
-        self.settle.end_within(life.parting).await;
+        tokio::join!(self.progress.end_within(life.parting), self.settle.end_within(life.parting));
         self.beat.end_within(life.parting).await;
         self.writer.end().await;
         let unreported = self.local.state().counts().outbox;
-        drop((self.spools, self.pumps, self.dispatch, self.settle, self.beat, self.writer, self.sources));
+        drop((
+            self.spools,
+            self.pumps,
+            self.dispatch,
+            self.progress,
+            self.settle,
+            self.beat,
+            self.writer,
+            self.sources,
+        ));
         // A handler that never awaits still holds the file; the process ends all the same.
         let _ = tokio::time::timeout(life.parting, self.local.close()).await;
         Report { unreported, interrupted }

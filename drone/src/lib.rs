@@ -17,8 +17,10 @@ mod empty;
 mod fatal;
 mod local;
 pub mod log;
+mod notes;
 pub mod plumbing;
 pub mod policy;
+mod progress;
 mod pump;
 mod seal;
 mod settle;
@@ -33,4 +35,7 @@ pub use client::{Client, NewTask};
 pub use drone::{Drone, Error, Life, Report, Stopper};
 pub use local::{Config as LocalConfig, Durability};
 pub use spool::Spool;
-pub use worker::handler::{Context, HandlerError, HandlerWorker};
+pub use worker::{
+    Headway,
+    handler::{Context, HandlerError, HandlerWorker},
+};

@@ -3,6 +3,7 @@
 
 pub mod exec;
 pub mod handler;
+mod headway;
 mod inlet;
 mod ladder;
 pub mod launch;
@@ -12,6 +13,7 @@ pub mod process;
 pub mod wire;
 
 pub use exec::ExecWorker;
+pub use headway::Headway;
 pub use launch::{Deps, Launch, Limits, check_program};
 pub use process::ProcessWorker;
 
@@ -81,6 +83,8 @@ pub struct Task {
 /// Where the drone keeps a task, and what the policy needs to know of its past.
 #[derive(Debug, Clone, Default)]
 pub struct Slot {
+    /// Which of the drone's queues it came from.
+    pub(crate) source: usize,
     /// The held row.
     pub(crate) held: u64,
     /// Its place in that row.
@@ -176,6 +180,11 @@ pub struct Run {
 pub trait Sink: Send + Sync + 'static {
     /// Takes the verdict on a task that was started.
     fn finish(&self, task: &Task, stop: Option<Stop>, verdict: Verdict);
+
+    /// Hears how a task gets on. Whoever does not care need not listen.
+    fn heard(&self, task: &Task, headway: Headway) {
+        let _ = (task, headway);
+    }
 }
 
 // === impl Task ===
@@ -252,6 +261,16 @@ impl Run {
     #[must_use]
     pub fn stop(&self) -> &StopSignal {
         &self.stop
+    }
+
+    /// Tells how it gets on.
+    pub fn tell(&self, headway: Headway) {
+        self.sink.heard(&self.task, headway);
+    }
+
+    /// Where it is told.
+    pub(crate) fn sink(&self) -> Arc<dyn Sink> {
+        Arc::clone(&self.sink)
     }
 
     /// Ends the run.

@@ -157,6 +157,7 @@ impl Held {
             meta: claimed.options.meta.clone(),
             created_at: claimed.created_at,
             slot: Slot {
+                source: self.source,
                 held: self.key,
                 place,
                 claim: Some(claimed.claim),

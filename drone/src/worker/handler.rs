@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -16,7 +17,7 @@ use skep_queue::{Cause, Failure, Holder, Receipt, TaskType};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::{FollowUp, Retry, Run, StopSignal, Task, Verdict, Worker};
+use super::{FollowUp, Headway, Retry, Run, Sink, StopSignal, Task, Verdict, Worker};
 
 /// How long a handler that was asked to stop may go on before its future is dropped.
 pub const DEFAULT_STOP_AFTER: Duration = Duration::from_secs(5);
@@ -34,10 +35,11 @@ pub struct HandlerWorker {
 }
 
 /// What a handler is given beside its payload.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
     task: Arc<Task>,
     stop: StopSignal,
+    sink: Arc<dyn Sink>,
     submit: Arc<Mutex<Vec<FollowUp>>>,
 }
 
@@ -142,7 +144,7 @@ impl Worker for HandlerWorker {
 async fn bounded(run: &Run, handler: &Handler, stop_after: Duration) -> Verdict {
     let (task, stop) = (run.share(), run.stop().clone());
     let timeout = task.timeout;
-    let context = Context { task, stop: stop.clone(), submit: Arc::default() };
+    let context = Context { task, stop: stop.clone(), sink: run.sink(), submit: Arc::default() };
     let work = AssertUnwindSafe(async { handler(context).await }).catch_unwind();
     let patience = async {
         stop.stopped().await;
@@ -196,6 +198,12 @@ impl Context {
         self.stop.why().is_some()
     }
 
+    /// Tells whoever watches how it gets on: `ctx.progress(Headway::at(3, 10).note("page 3"))`. A hint, sent a few
+    /// times a second at most; tell as often as you like.
+    pub fn progress(&self, headway: Headway) {
+        self.sink.heard(&self.task, headway);
+    }
+
     /// Submits a follow-up when this task completes, in the same transaction.
     ///
     /// # Errors
@@ -223,6 +231,12 @@ impl Context {
         let mut submit = self.submit.lock().unwrap_or_else(PoisonError::into_inner);
         submit.push(FollowUp { task_type, payload, local });
         Ok(())
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("task", &self.task).field("stop", &self.stop).finish_non_exhaustive()
     }
 }
 

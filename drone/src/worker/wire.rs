@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use skep_queue::{TaskId, TaskType};
 
-use super::{FollowUp, Retry};
+use super::{FollowUp, Headway, Retry};
 use crate::duration;
 
 mod again;
@@ -52,8 +52,10 @@ pub enum Reply {
     Alive {
         /// Which.
         id: TaskId,
-        /// What it tells, if it does.
+        /// What it tells its log, if it does.
         note: Option<Note>,
+        /// How it gets on, if it says so.
+        headway: Option<Headway>,
     },
 }
 
@@ -168,6 +170,8 @@ struct NoteLine<'a> {
     of: Option<&'a RawValue>,
     #[serde(default)]
     note: Option<String>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 // === impl Reply ===
@@ -197,16 +201,30 @@ impl Reply {
             "done" => serde_json::from_str::<DoneLine<'_>>(line).map(Self::from),
             "fail" => serde_json::from_str::<FailLine>(line).map(Self::from),
             "snooze" => serde_json::from_str::<SnoozeLine>(line).map(Self::from),
-            "progress" | "log" | "beat" => serde_json::from_str::<NoteLine<'_>>(line).map(Self::from),
+            "progress" => serde_json::from_str::<NoteLine<'_>>(line).map(Self::progress),
+            "log" | "beat" => serde_json::from_str::<NoteLine<'_>>(line).map(Self::from),
             _ => return Err("there is no such op".into()),
         };
         parsed.map_err(|error| error.to_string())
+    }
+
+    fn progress(line: NoteLine<'_>) -> Self {
+        let number = |raw: &RawValue| serde_json::from_str(raw.get()).ok();
+        let headway = Headway {
+            n: line.n.and_then(number),
+            of: line.of.and_then(number),
+            note: line.note.clone(),
+            data: line.data.map(bytes),
+        };
+        match Self::from(line) {
+            Self::Alive { id, note, .. } => Self::Alive { id, note, headway: Some(headway) },
+            other => other,
+        }
     }
 }
 
 impl From<DoneLine<'_>> for Reply {
     fn from(line: DoneLine<'_>) -> Self {
-        let bytes = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());
         let follow_up = |line: FollowUpLine<'_>| FollowUp {
             task_type: line.task,
             payload: line.payload.map_or_else(|| Bytes::from_static(b"null"), bytes),
@@ -245,8 +263,12 @@ impl From<NoteLine<'_>> for Reply {
         }
         let level = line.level.unwrap_or_else(|| "info".into());
         let note = (!text.is_empty()).then_some(Note { level, text });
-        Self::Alive { id: line.id, note }
+        Self::Alive { id: line.id, note, headway: None }
     }
+}
+
+fn bytes(raw: &RawValue) -> Bytes {
+    Bytes::copy_from_slice(raw.get().as_bytes())
 }
 
 const fn one() -> usize {

@@ -2,16 +2,27 @@
 
 mod admission;
 mod answer;
+mod callers;
+mod calls;
+mod dealer;
 mod door;
+mod gate;
 mod grant;
 mod keys;
 mod listen;
+mod passage;
+mod presence;
 mod principal;
 mod question;
 mod session;
+mod status;
 mod strangers;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,20 +30,34 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use admission::Admission;
+use callers::Callers;
+use dealer::Dealer;
+use gate::Gate;
 use grant::Owners;
+use presence::Presence;
 use strangers::Strangers;
 
 use crate::{key::Grant, link::WRITE};
 
 /// How often each side of a link says something, at least.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The shortest time that drones have to announce themselves after a start, unless told otherwise.
+const REANNOUNCE: Duration = Duration::from_secs(5);
 
 /// How a manager behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
-    /// gone.
+    /// How often each side of a link says something, at least; 2 s. A link that is silent for three times as
+    /// long has ended, and a drone whose last link has ended for as long as this is gone: what it had is
+    /// rescued.
     pub heartbeat: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
     pub name: String,
@@ -41,25 +66,28 @@ pub struct Config {
     pub users: Vec<(u32, Grant)>,
     /// How long a peer may leave unread what is written to it before its link ends; 10 s.
     pub write_timeout: Duration,
-    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
-    /// already. It is set before the first task is taken from here.
-    pub limits: Limits,
-    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
-    /// until it starts again.
-    pub queues: BTreeMap<QueueName, Limits>,
+    /// How long, after a start, drones that the backend knows have to announce what they hold before anything
+    /// is handed out; three heartbeats, at least 5 s, when not given.
+    pub reannounce: Option<Duration>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
         Self {
             heartbeat: HEARTBEAT,
+            limits: Limits { capacity: Some(Bound::default()), ..Limits::default() },
+            queues: BTreeMap::new(),
             name: "skep".into(),
             users: Vec::new(),
             write_timeout: WRITE,
-            limits,
-            queues: BTreeMap::new(),
+            reannounce: None,
         }
+    }
+}
+
+impl Config {
+    fn reannounce(&self) -> Duration {
+        self.reannounce.unwrap_or((self.heartbeat * 3).max(REANNOUNCE))
     }
 }
 
@@ -73,7 +101,15 @@ pub struct Server {
     started_at: Timestamp,
     strangers: Arc<Strangers>,
     owners: Owners,
+    dealer: Arc<Dealer>,
+    presence: Presence,
+    gate: Gate,
     tasks: TaskTracker,
+    /// One token for each link.
+    links: TaskTracker,
+    callers: Arc<Callers>,
+    admission: Arc<Admission>,
+    begun: Once,
 }
 
 impl Server {
@@ -85,12 +121,33 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        let (strangers, owners, tasks) = (Arc::default(), Owners::default(), TaskTracker::new());
-        Arc::new(Self { backend, config, clock, random, started_at, strangers, owners, tasks })
+        let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
+        let presence = Presence::new(config.heartbeat, Arc::clone(&clock));
+        let callers = Callers::new(Arc::clone(&clock));
+        let (told, pace) = (Arc::clone(&backend), Arc::clone(&dealer));
+        let admission = Admission::new(told, Arc::clone(&clock), pace, config.clone());
+        Arc::new(Self {
+            backend,
+            config,
+            clock,
+            random,
+            started_at,
+            dealer,
+            presence,
+            gate: Gate::new(),
+            strangers: Arc::default(),
+            owners: Owners::default(),
+            tasks: TaskTracker::new(),
+            links: TaskTracker::new(),
+            callers,
+            admission,
+            begun: Once::new(),
+        })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
+        self.begun.call_once(|| self.begin(&stop));
         if let Some(keys) = listener.keys() {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::{
     duration::Written,
     worker::{
-        Retry, Run, Verdict,
+        Headway, Retry, Run, Verdict,
         ladder::{Nudge, nudge},
         wire::{Fail, MAX_RESULT, Reply},
     },
@@ -100,6 +100,11 @@ impl Flight {
             sleep(grace).await;
             Nudge::Overdue
         });
+    }
+
+    /// Tells how it gets on.
+    pub(super) fn tell(&self, headway: Headway) {
+        self.run.tell(headway);
     }
 
     /// Ends as the worker says. What is done is done, even past a deadline; any other answer of a task that

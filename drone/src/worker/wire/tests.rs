@@ -111,6 +111,16 @@ fn signs_of_life() {
     assert_eq!(note(r#"{"op":"beat","id":"ID"}"#), None);
     let progress = r#"{"op":"progress","id":"ID","n":3,"of":10,"note":"page 3"}"#;
     assert_eq!(note(progress), Some(("info".into(), "3 of 10 page 3".into())));
+    let headway = |line| match decoded(line) {
+        Reply::Alive { headway, .. } => headway,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(headway(progress), Some(Headway::at(3, 10).note("page 3")));
+    let data = Some(Bytes::from_static(b"{\"rows\": [1, 2]}"));
+    let part = r#"{"op":"progress","id":"ID","n":"many","data":{"rows": [1, 2]}}"#;
+    assert_eq!(headway(part), Some(Headway { data, ..Headway::default() }));
+    assert_eq!(headway(r#"{"op":"progress","id":"ID","data":null}"#), Some(Headway::default()));
+    assert_eq!(headway(r#"{"op":"log","id":"ID","msg":"x"}"#), None);
     let log = r#"{"op":"log","id":"ID","level":"warn","msg":"low","fields":{"disk":1}}"#;
     assert_eq!(note(log), Some(("warn".into(), "low {\"disk\":1}".into())));
 }

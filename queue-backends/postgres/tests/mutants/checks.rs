@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use skep_queue::testing::Bench;
+use skep_queue::{admin::Setting, testing::Bench};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinSet;
 
@@ -112,13 +112,17 @@ async fn one_claim_twice_at_once_claims_once(bench: Bench, url: String) {
 }
 
 async fn whoever_claims_waits_for_nobody(bench: Bench, url: String) {
-    bench.one("a").await;
-    bench.one("a").await;
-    let mut own = connection_to(&url).await;
-    run(&mut own, "begin").await;
-    let first = text(&mut own, &pump(1, 1)).await;
-    let second = text(&mut hasty(&url).await, &pump(2, 1)).await;
-    assert!(first != "none" && second != "none" && first != second, "{first} and {second}");
+    for (claim, promotes) in [(1, None), (3, Some(Duration::from_secs(1)))] {
+        bench.set(Setting::PromoteAfter(promotes)).await;
+        bench.one("a").await;
+        bench.one("a").await;
+        let mut own = connection_to(&url).await;
+        run(&mut own, "begin").await;
+        let first = text(&mut own, &pump(claim, 1)).await;
+        let second = text(&mut hasty(&url).await, &pump(claim + 1, 1)).await;
+        assert!(first != "none" && second != "none" && first != second, "{first} and {second}");
+        run(&mut own, "commit").await;
+    }
 }
 
 async fn what_lies_before_a_place_is_found(bench: Bench, url: String) {
@@ -271,12 +275,14 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
     assert_eq!(text(&mut own, "select count(*) from skep.bodies").await, "0");
 }
 
-async fn what_is_accepted_waits_for_the_disk(_: Bench, url: String) {
+async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
+    bench.drone("gone").await;
     let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
     for (call, waits) in [
         (&*claim, "on"),
         ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
+        ("skep.take_for_gone(d.incarnation) from skep.drones d", "on"),
         ("skep.ring()", "off"),
     ] {
         run(&mut own, format!("set synchronous_commit = on; begin; select {call}")).await;

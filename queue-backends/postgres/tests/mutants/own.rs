@@ -76,6 +76,49 @@ pub const OWN: &[Mutant] = &[
         &[("pick", "for update skip locked", "for update")],
     ),
     fault(
+        "PromotingWaits",
+        "whoever_claims_waits_for_nobody",
+        &[("pick_these", "for update skip locked", "for update")],
+    ),
+    fault(
+        "NobodyPromoted",
+        "promote::who_waits_long_is_promoted",
+        &[("pump", "if v_walk < 4 and v_every is not null then", "if false then")],
+    ),
+    fault(
+        "PromotedFirst",
+        "promote::order_among_the_promoted_is_as_ever",
+        &[(
+            "walk_promoted",
+            "order by counts_as, t.run_at",
+            "order by counts_as, counts_as = t.priority, t.run_at",
+        )],
+    ),
+    fault(
+        "PromotedBlocksAreSteppedOver",
+        "promote::a_promoted_block_in_parts_is_taken_whole",
+        &[("walk_promoted", "or get_bit(v_seen[p.priority], t.low) = 0", "")],
+    ),
+    fault(
+        "PromotedTakeTooMuch",
+        "promote::promoted_blocks_fill_the_room",
+        &[("pick_these", "o_taken + v_sizes[v_fits + 1] <= p_room", "o_taken < p_room")],
+    ),
+    fault(
+        "RescuedIsGivenBack",
+        "rescue::a_word_rescues_at_once",
+        &[(
+            "take_for_gone",
+            "o_more := o_known and skep.rescue(p_drone, v_number);",
+            "perform skep.give_back(p_drone); o_more := false;",
+        )],
+    ),
+    fault(
+        "RescuedInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("take_for_gone", "perform set_config('synchronous_commit', v_before, true);", "")],
+    ),
+    fault(
         "NothingBeforeThePlace",
         "what_lies_before_a_place_is_found",
         &[("pump", "exit when v_room <= 0;", "exit when v_room <= 0 or v_walk > 2 and v_place is not null;")],

@@ -31,8 +31,11 @@ impl Serving<'_> {
                 return self.give_up(Cause::Protocol, text);
             }
             Reply::Hello(hello) => return self.hello(hello),
-            Reply::Alive { id, note } => {
+            Reply::Alive { id, note, headway } => {
                 note.iter().for_each(|note| log(*id, &self.pool.name, note));
+                if let (Some(headway), Some(flight)) = (headway, self.flights.get(*id)) {
+                    flight.tell(headway.clone());
+                }
                 return self.heard();
             }
             Reply::Fail(fail) => fail.id,
