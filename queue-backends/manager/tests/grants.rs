@@ -17,7 +17,7 @@ use fixture::{
 use skep_manager::{
     Grant, Key, Ring, Role,
     server::{Address, Config, Listener},
-    wire::{Answer, Request},
+    wire::{Answer, End, Request},
 };
 use skep_queue::{
     Admin, Beat, Block, BlockId, ClaimId, Demand, DroneFacts, Ending, Error, Failure, Incarnation, Mask,
@@ -208,6 +208,20 @@ async fn who_looks_sees_no_errors_and_only_what_is_granted() {
         panic!()
     };
     assert_eq!(queues[0].types.iter().map(|of| of.name.as_str()).collect::<Vec<_>>(), ["a"]);
+}
+
+#[tokio::test]
+async fn who_waits_for_an_end_waits_for_his_own() {
+    let fort = Fort::new(Config::default());
+    let few = Grant { types: vec!["a".parse().unwrap()], ..Grant::of(Role::Submit) };
+    let mut link = Raw::tcp(fort.at, &key(fort.folder(), few)).await;
+    for (task_type, end) in [("a", End::Waiting), ("b", End::NotKept)] {
+        let block = block(task_type);
+        let id = block.id.task(0);
+        fort.model.submit(Submission::whole(vec![block])).await.unwrap();
+        let answer = link.ask(&Request::Collect { id, wait: Duration::ZERO }).await.unwrap();
+        assert_eq!(answer, Answer::Collected(end));
+    }
 }
 
 #[tokio::test]
