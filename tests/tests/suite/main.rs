@@ -8,6 +8,7 @@ mod disk;
 mod drain;
 mod kills;
 mod mains;
+mod manager_fair;
 mod outage;
 mod pg_capacity;
 mod pg_crash;
