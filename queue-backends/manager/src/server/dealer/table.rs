@@ -98,7 +98,8 @@ impl Table {
             for demand in &mut pump.demands {
                 let kind = (pump.queue.clone(), demand.task_type.clone());
                 let stock = self.stocks.kinds.entry(kind.clone()).or_default();
-                let share = share(load, stock, drone).min(demand.room);
+                // Who asks knows better whether it has a hand free: nobody asks for nothing.
+                let share = share(load, stock, drone).max(1).min(demand.room);
                 shares.push(Share { kind, share, news: stock.news });
                 demand.room = share;
             }
