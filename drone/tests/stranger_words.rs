@@ -107,5 +107,5 @@ fn every_kind_of_wrong_file_is_told_apart() {
         assert!(talk.contains(says), "{file}: {talk}");
     }
     let talk = place.fails(&["--backend", "mysql:///x", "status"], 2);
-    assert!(talk.contains("known are postgres:, postgresql:, sqlite:"), "{talk}");
+    assert!(talk.contains("known are postgres:, postgresql:, skep:, sqlite:, unix:"), "{talk}");
 }

@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use skep_drone::worker::{
-    Deps, Launch, ProcessWorker, Run, Sink, Stop, StopSignal, Task, Verdict, Worker, process,
+    Deps, Headway, Launch, ProcessWorker, Run, Sink, Stop, StopSignal, Task, Verdict, Worker, process,
 };
 use skep_queue::{
     BlockId, Cause, Failure, TaskId,
@@ -70,20 +70,33 @@ pub struct Ended {
     pub verdict: Verdict,
 }
 
-struct Collector(mpsc::UnboundedSender<Ended>);
+struct Collector {
+    ended: mpsc::UnboundedSender<Ended>,
+    headways: Mutex<Vec<(TaskId, Headway)>>,
+}
 
 impl Sink for Collector {
     fn finish(&self, task: &Task, stop: Option<Stop>, verdict: Verdict) {
         let task = task.clone();
-        let _ = self.0.send(Ended { task, stop, verdict });
+        let _ = self.ended.send(Ended { task, stop, verdict });
+    }
+
+    fn heard(&self, task: &Task, headway: Headway) {
+        self.headways.lock().unwrap().push((task.id, headway));
     }
 }
 
 impl Bench {
     pub fn new() -> Self {
-        let (sender, verdicts) = mpsc::unbounded_channel();
+        let (ended, verdicts) = mpsc::unbounded_channel();
         let dir = tempfile::tempdir().unwrap();
-        Self { dir, tracker: TaskTracker::new(), sink: Arc::new(Collector(sender)), verdicts }
+        let sink = Arc::new(Collector { ended, headways: Mutex::default() });
+        Self { dir, tracker: TaskTracker::new(), sink, verdicts }
+    }
+
+    /// What tasks told of how they get on, since it was last asked.
+    pub fn headways(&self) -> Vec<(TaskId, Headway)> {
+        std::mem::take(&mut *self.sink.headways.lock().unwrap())
     }
 
     pub fn deps(&self) -> Deps {

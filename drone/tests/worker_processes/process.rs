@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use serde_json::json;
-use skep_drone::worker::{FollowUp, Retry, Run, StopSignal, Task, Verdict, Worker, process::Config};
+use skep_drone::worker::{FollowUp, Headway, Retry, Run, StopSignal, Task, Verdict, Worker, process::Config};
 use skep_queue::{Cause, Content};
 
 use crate::harness::{Bench, eventually, failure, task};
@@ -38,6 +38,32 @@ async fn bytes_travel_as_base64() {
     let bytes = Task { content: Content::Bytes, ..task(Bytes::from_static(b"\0\xff")) };
     let seen = bench.result(&worker, bytes).await;
     assert_eq!((&seen["payload_base64"], seen.get("payload")), (&json!("AP8="), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_heard_of_tasks_that_run() {
+    let mut bench = Bench::new();
+    let worker = bench.worker(bench.config(
+        r#"
+hello()
+for m in runs():
+    tell(op="progress", id=m["id"], n=1, of=2, note="half")
+    tell(op="progress", id="00000000-0000-4000-8000-000000000001", n=2)
+    tell(op="progress", id=m["id"], data={"rows": [1]})
+    done(m)
+    tell(op="progress", id=m["id"], n=2)
+"#,
+    ));
+    let task = task("1");
+    let id = task.id;
+    assert_eq!(bench.run(&worker, task).await, Verdict::done());
+    let part = Headway::default().data(&json!({"rows": [1]})).unwrap();
+    let told = bench.headways();
+    assert_eq!(told[0], (id, Headway::at(1, 2).note("half")));
+    let data = |(_, headway): &(_, Headway)| -> Option<serde_json::Value> {
+        headway.data.as_ref().map(|data| serde_json::from_slice(data).unwrap())
+    };
+    assert_eq!((told.len(), told[1].0, data(&told[1])), (2, id, data(&(id, part))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

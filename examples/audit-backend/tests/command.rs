@@ -73,8 +73,11 @@ fn a_wrong_url_says_how_to_write_one() {
         ("audit:", "write audit:audit.jsonl:sqlite:./skep.db"),
         ("audit:trail.jsonl", "write audit:audit.jsonl:sqlite:./skep.db"),
         ("audit:none/trail.jsonl:sqlite:q.db", "cannot append to the audit trail none/trail.jsonl"),
-        ("audit:trail.jsonl:wrong:x", "no backend \"wrong\" here: known are postgres:, postgresql:, sqlite:"),
-        ("wrong:x", "known are audit:, postgres:, postgresql:, sqlite:"),
+        (
+            "audit:trail.jsonl:wrong:x",
+            "no backend \"wrong\" here: known are postgres:, postgresql:, skep:, sqlite:, unix:",
+        ),
+        ("wrong:x", "known are audit:, postgres:, postgresql:, skep:, sqlite:, unix:"),
     ] {
         let said = skep(&folder, &["submit", "t", "--backend", url]);
         let talk = String::from_utf8(said.stderr).unwrap();

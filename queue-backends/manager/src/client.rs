@@ -1,6 +1,7 @@
 //! The client: a queue in front of a manager, over one link at a time.
 
 pub mod address;
+pub mod caller;
 mod connect;
 mod connection;
 mod place;
@@ -17,6 +18,7 @@ use skep_queue::{
 use tokio::sync::broadcast;
 
 pub use address::{Address, AddressError};
+pub use caller::Client;
 pub use connect::Event;
 pub use place::Place;
 

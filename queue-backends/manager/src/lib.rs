@@ -6,6 +6,7 @@
 //! | [`key`] | one secret per principal: key files, and the manager's ring |
 //! | [`link`] | an authenticated connection that carries whole messages |
 //! | [`server`] | a [`Backend`](skep_queue::Backend) that others reach through links |
+//! | [`client::caller`] | [`Client`], for programs that give work away: queue, call, collect
 //! | [`client`] | [`Manager`], which is a [`Queue`](skep_queue::Queue) and an [`Admin`](skep_queue::Admin) over one link at a time |
 //!
 //! Nothing here stores anything: what is durable is the backend's affair, and a reply is sent when the backend
@@ -18,7 +19,7 @@ pub mod link;
 pub mod server;
 pub mod wire;
 
-pub use client::Manager;
+pub use client::{Client, Manager};
 pub use key::{Grant, Key, Ring, Role};
 pub use server::Server;
 

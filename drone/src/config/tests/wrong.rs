@@ -71,7 +71,9 @@ fn every_mistake_is_named_where_it_was_made() {
         ),
         (
             "[[queue]]\nurl = \"mysql://u:pw@h/d\"\n",
-            &["skep.toml:2:7: `url`: no backend \"mysql\" here: known are postgres:, postgresql:, sqlite:"],
+            &[
+                "skep.toml:2:7: `url`: no backend \"mysql\" here: known are postgres:, postgresql:, skep:, sqlite:, unix:",
+            ],
         ),
         (
             "[[queue]]\nurl = \"sqlite:/a\"\n[[queue]]\nurl = \"sqlite:/a\"\n",

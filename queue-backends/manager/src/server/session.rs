@@ -27,7 +27,7 @@ const WAITS: usize = 1 << 16;
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
     /// Who speaks here.
-    principal: Arc<Principal>,
+    pub(super) principal: Arc<Principal>,
     /// Which link.
     pub(super) link: u64,
     /// The drone that speaks here, by its last beat or pump.

@@ -20,8 +20,8 @@ use tokio::sync::Notify;
 
 use self::store::Store;
 use crate::{
-    Admin, Beat, ClaimId, Claimed, Clock, Incarnation, Orders, Pump, Queue, QueueName, Result, Settled,
-    Settlement, Submission, Submitted, TaskId, TaskType, Timestamp, Watch,
+    Admin, Beat, ClaimId, Claimed, Clock, Incarnation, Orders, Progress, Pump, Queue, QueueName, Result,
+    Settled, Settlement, Submission, Submitted, TaskId, TaskType, Timestamp, Watch,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
 
@@ -30,6 +30,8 @@ pub struct Model {
     store: Arc<Mutex<Store>>,
     arrived: Arc<Notify>,
     clock: Arc<dyn Clock>,
+    /// What was told of running tasks, call by call, through any handle.
+    told: Arc<Mutex<Vec<Vec<Progress>>>>,
     /// Of this handle: another process watches for itself.
     watch: Mutex<Watch>,
 }
@@ -79,7 +81,8 @@ pub enum Bug {
 impl Model {
     /// An empty queue.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { store: Arc::default(), arrived: Arc::default(), clock, watch: Mutex::default() }
+        let (store, arrived, told) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, arrived, clock, told, watch: Mutex::default() }
     }
 
     /// An empty queue with a mistake in it.
@@ -94,7 +97,14 @@ impl Model {
     #[must_use]
     pub fn again(&self) -> Self {
         let (store, arrived) = (Arc::clone(&self.store), Arc::clone(&self.arrived));
-        Self { store, arrived, clock: Arc::clone(&self.clock), watch: Mutex::default() }
+        let (clock, told) = (Arc::clone(&self.clock), Arc::clone(&self.told));
+        Self { store, arrived, clock, told, watch: Mutex::default() }
+    }
+
+    /// The progress that arrived here, call by call: no queue need remember it, but a test may ask.
+    #[must_use]
+    pub fn told(&self) -> Vec<Vec<Progress>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where the contract leaves the choice among the members of one block that are due at the same
@@ -155,6 +165,11 @@ impl Queue for Model {
             // Nobody tells when a task becomes due: a bounded wait covers that.
             let _ = tokio::time::timeout(Duration::from_millis(50), arrived).await;
         }
+    }
+
+    async fn progress(&self, notes: Vec<Progress>) -> Result<()> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(notes);
+        Ok(())
     }
 }
 
