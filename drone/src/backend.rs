@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
 
+/// For what serves one, and for what talks to one beyond the seam.
+pub(crate) use skep_manager as manager;
 use skep_manager::{Manager, client::Address};
 use skep_postgres::operate;
 use skep_queue::{
@@ -13,8 +15,6 @@ use skep_queue::{
 use skep_sqlite::Error as DbError;
 
 use later::{Closed, Later};
-/// The manager, for what serves one and what talks to one beyond the seam.
-pub(crate) use skep_manager as manager;
 
 mod later;
 
@@ -96,6 +96,19 @@ impl Backends {
         let config = skep_postgres::Config::new(url);
         let meter = skep_postgres::PgMeter::new(&config, Arc::new(SystemClock), Arc::new(SystemRandom));
         meter.map(|meter| Some(Arc::new(meter) as _)).map_err(|error| error.to_string())
+    }
+
+    /// The manager of a URL, for what it can beyond the seam: its own connection. None when it names no manager.
+    ///
+    /// # Errors
+    /// In words: a wrong URL, or no key.
+    pub fn manager(&self, url: &str) -> Result<Option<Arc<Manager>>, String> {
+        if !is_manager(url) {
+            return Ok(None);
+        }
+        self.opener(url)?;
+        let manager = Manager::open(url, Arc::new(SystemClock), Arc::new(SystemRandom));
+        manager.map(|manager| Some(Arc::new(manager))).map_err(|error| error.to_string())
     }
 
     fn opener(&self, url: &str) -> Result<&Opener, String> {

@@ -1,6 +1,8 @@
 //! `skep bench`: measures a backend on this machine, through the same library that everybody uses. Nothing
 //! is asserted about time; what is asserted is that every task ran, once.
 
+mod call;
+mod flood;
 mod latency;
 mod list;
 mod load;
@@ -13,8 +15,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde::Serialize;
 use skep_queue::{Backend, Clock, Error, Meter, QueueName, Random, TaskType, admin::Setting, meter::Reading};
 
-use crate::backend::Opening;
+use crate::backend::{Opening, manager::Manager};
 
+pub use flood::Stretch;
 pub use load::Load;
 
 /// What is measured.
@@ -24,7 +27,7 @@ pub enum Workload {
     Fsync,
     /// What a drone costs that has nothing to do; first, while this process is as small as a drone's.
     Idle,
-    /// Tasks submitted one by one, each durable before the next.
+    /// Tasks submitted one by one, each durable before the next; with `--clients`, over so many connections.
     Submit,
     /// Tasks submitted in bulk, in calls of 8,192.
     SubmitMany,
@@ -36,6 +39,10 @@ pub enum Workload {
     Alone,
     /// From submit to start, one at a time, on an idle drone.
     Latency,
+    /// From the call to its result, one at a time, through an idle drone.
+    Call,
+    /// Clients that offer up to three times what a drone can do, within a capacity.
+    Flood,
     /// `pgbench -N` on the same server: the yardstick of a queue on PostgreSQL.
     Pgbench,
     /// Claiming and settling at a backlog of a million against one of ten thousand.
@@ -57,6 +64,12 @@ pub struct Config {
     pub hands: usize,
     /// How long terminal tasks are kept.
     pub retention: Duration,
+    /// Connections of `submit` and `flood`; each has its own number when absent.
+    pub clients: Option<usize>,
+    /// The capacity of `flood`.
+    pub capacity: Option<u64>,
+    /// How long each load of `flood` lasts.
+    pub time: Duration,
     /// Where the drone's local file lies, and the yardstick's.
     pub folder: PathBuf,
 }
@@ -81,12 +94,17 @@ pub struct Figure {
 /// What opens the backend; with nothing connected yet, where there is something to connect.
 pub type Open = Box<dyn Fn() -> Opening + Send + Sync>;
 
+/// What makes a link of its own to a manager, if it is one that is measured.
+pub type Calls = Box<dyn Fn() -> Result<Option<Arc<Manager>>, String> + Send + Sync>;
+
 /// A backend under measurement.
 pub struct Bench {
     pub(crate) label: String,
     pub(crate) backend: Arc<dyn Backend>,
     open: Open,
     meter: Option<Arc<dyn Meter>>,
+    /// A manager's own way to call, where there is one.
+    calls: Calls,
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -106,7 +124,14 @@ impl Bench {
         random: Arc<dyn Random>,
     ) -> Result<Self, String> {
         let backend = open().await?;
-        Ok(Self { label, backend, open, meter, config, clock, random })
+        Ok(Self { label, backend, open, meter, calls: Box::new(|| Ok(None)), config, clock, random })
+    }
+
+    /// With a manager's own way to call.
+    #[must_use]
+    pub fn calls(mut self, calls: Calls) -> Self {
+        self.calls = calls;
+        self
     }
 
     /// Measures.
@@ -135,6 +160,8 @@ impl Bench {
             Workload::DrainSingle => self.drain("drain-single", true).await,
             Workload::Alone => self.alone().await,
             Workload::Latency => self.latency().await,
+            Workload::Call => self.call().await,
+            Workload::Flood => self.flood().await,
             Workload::Idle => self.idle().await,
             Workload::Pgbench => self.pgbench().await,
             Workload::Backlog => self.backlog().await,
@@ -170,8 +197,8 @@ impl Figure {
 impl Workload {
     /// Whether it says itself what it cost, or costs nothing there.
     fn is_its_own_measure(self) -> bool {
-        use Workload::{Alone, Backlog, Capacity, Fsync, Latency, Pgbench, Snapshot};
-        matches!(self, Fsync | Alone | Latency | Pgbench | Backlog | Snapshot | Capacity)
+        use Workload::{Alone, Backlog, Call, Capacity, Flood, Fsync, Latency, Pgbench, Snapshot};
+        matches!(self, Fsync | Alone | Latency | Call | Flood | Pgbench | Backlog | Snapshot | Capacity)
     }
 
     /// Whether it is about a server, and left out where there is none unless it is named.

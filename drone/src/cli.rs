@@ -11,9 +11,11 @@ mod doctor;
 mod drone;
 mod exit;
 mod init;
+mod key;
 mod man;
 mod manager;
 mod out;
+mod ping;
 mod queue;
 mod result;
 mod schema;
@@ -38,7 +40,7 @@ use skep_queue::{
 };
 
 use crate::{
-    backend::{self, Backends},
+    backend::{self, Backends, manager::Manager},
     client::Client,
     config::Url,
     spool::{Config, Spool, default_path},
@@ -101,10 +103,12 @@ enum Verb {
     #[command(subcommand)]
     Drone(drone::Verb),
     Init(init::Args),
+    Key(key::Args),
     Man(man::Args),
     /// The server that puts a queue behind sockets.
     #[command(subcommand)]
     Manager(manager::Verb),
+    Ping(ping::Args),
     Queue(queue::Args),
     Result(result::Args),
     /// Sets up what a server needs.
@@ -127,6 +131,7 @@ pub(crate) struct World {
     /// For the one verb that reads it.
     input: Mutex<Option<Input>>,
     spool: OnceLock<Spool>,
+    manager: OnceLock<Arc<Manager>>,
 }
 
 /// What is piped in.
@@ -143,6 +148,7 @@ impl World {
             random: Arc::new(SystemRandom),
             input,
             spool: OnceLock::new(),
+            manager: OnceLock::new(),
         }
     }
 
@@ -171,7 +177,19 @@ impl World {
         let wrong = |why: String| Failed::new(Exit::Usage, Url::new(url).redact(&why));
         self.backends.check(url).map_err(wrong)?;
         let redacted = |why: String| Failed::new(Exit::Unreachable, Url::new(url).redact(&why));
+        if let Some(manager) = self.manager()? {
+            return Ok(manager);
+        }
         self.backends.open(url).await.map_err(redacted)
+    }
+
+    /// The manager, if the URL names one: one link, whoever asks for it.
+    pub(crate) fn manager(&self) -> Result<Option<Arc<Manager>>, Failed> {
+        if let Some(manager) = self.manager.get() {
+            return Ok(Some(Arc::clone(manager)));
+        }
+        let manager = self.backends.manager(self.url()).map_err(|why| Failed::new(Exit::Usage, why))?;
+        Ok(manager.map(|manager| Arc::clone(self.manager.get_or_init(|| manager))))
     }
 
     /// The backend, for a verb that only looks: it must be there.
@@ -188,7 +206,11 @@ impl World {
 
     /// A client of a backend.
     pub(crate) fn client(&self, backend: Arc<dyn Backend>) -> Client {
-        Client::new(backend, self.clock.clone(), self.random.clone())
+        let client = Client::new(backend, self.clock.clone(), self.random.clone());
+        match self.manager.get() {
+            Some(manager) => client.through(Arc::clone(manager)),
+            None => client,
+        }
     }
 
     /// The spool: as it was said, or the user's own. Nothing is opened or made by this.
@@ -260,8 +282,10 @@ async fn run(verb: Verb, world: &World) -> Result<Exit, Failed> {
         Verb::Doctor(args) => doctor::run(&args, world).await,
         Verb::Drone(verb) => drone::run(verb, world).await,
         Verb::Init(args) => init::run(&args, world),
+        Verb::Key(args) => key::run(args, world),
         Verb::Man(args) => man::run(&args, world),
         Verb::Manager(verb) => manager::run(verb, world).await,
+        Verb::Ping(args) => ping::run(&args, world).await,
         Verb::Queue(args) => queue::run(args, world).await,
         Verb::Result(args) => result::run(args, world).await,
         Verb::Schema(verb) => schema::run(&verb, world).await,

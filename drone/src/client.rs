@@ -12,6 +12,7 @@ mod error;
 mod lane;
 mod pack;
 mod patience;
+mod push;
 mod spooling;
 mod task;
 
@@ -24,6 +25,7 @@ use skep_queue::{
 };
 
 use self::{lane::Lane, pack::pack, patience::Patience, spooling::Spooling};
+use crate::backend::manager::Manager;
 pub use error::{Error, Landed, Receipt, Result};
 pub use task::{NewTask, TaskError};
 
@@ -62,6 +64,7 @@ pub struct Client {
     shared: Arc<Shared>,
     lane: Lane,
     on_full: OnFull,
+    manager: Option<Arc<Manager>>,
 }
 
 /// What the client and its lane work with.
@@ -77,7 +80,8 @@ impl Client {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let shared = Arc::new(Shared { backend, clock, random, spooling: None });
-        Self { lane: Lane::new(shared.clone(), OnDown::Fail), shared, on_full: OnFull::Reject }
+        let lane = Lane::new(shared.clone(), OnDown::Fail);
+        Self { lane, shared, on_full: OnFull::Reject, manager: None }
     }
 
     /// With another answer to a full queue.
@@ -151,18 +155,14 @@ impl Client {
     /// # Errors
     /// When it is not accepted, ends in another way ([`Error::Failed`]), or takes longer.
     pub async fn call(&self, task: NewTask, timeout: Duration) -> Result<Option<Box<RawValue>>> {
-        // Not inside the timeout: a submit that is dropped half-way leaves its outcome unknown.
-        let deadline = tokio::time::sleep(timeout);
+        // A submit is never dropped half-way, which would leave its outcome unknown.
+        let begun = self.shared.clock.elapsed();
         let Receipt { id, landed } = self.submit(task).await?;
         if landed == Landed::Spooled {
             return Err(Error::Spooled { id });
         }
-        tokio::pin!(deadline);
-        tokio::select! {
-            biased;
-            view = self.ended(id) => finish(view?),
-            () = &mut deadline => Err(Error::TimedOut { id }),
-        }
+        let left = timeout.saturating_sub(self.shared.clock.elapsed().saturating_sub(begun));
+        self.outcome(id, left, |_| {}).await
     }
 
     /// The task as it is now; none when it is not kept.

@@ -7,7 +7,9 @@ use skep_drone::{
     policy::{Backoff, Policy},
     worker::{Launch, ProcessWorker, process},
 };
+use skep_postgres::CompleteIn;
 use skep_queue::TaskType;
+use sqlx::PgPool;
 
 use crate::{
     journal::{self, Entry, Journal, Run},
@@ -18,6 +20,11 @@ use crate::{
 const CHILD: &str = include_str!("child.py");
 /// What in-process handlers serve, besides: they do all the same.
 pub const TYPES: [&str; 5] = ["work", "slow", "resize", "mail", "index"];
+/// What is done in a transaction of the queue's own server, which completes the task.
+pub const BOOKED: &str = "book";
+/// Where that writes a line a task.
+pub const BOOKS: &str = "create table public.books (task uuid not null, pid int not null)";
+const BOOK: &str = "insert into public.books values ($1, $2)";
 
 /// Adds the workers of a plan.
 ///
@@ -33,6 +40,12 @@ pub fn workers(builder: Builder, plan: &Plan) -> io::Result<Builder> {
     for name in TYPES {
         let journal = Arc::clone(&journal);
         worker = worker.handle(task_type(name)?, move |job, context| run(job, context, Arc::clone(&journal)));
+    }
+    if plan.queue.starts_with("postgres:") {
+        let server = PgPool::connect_lazy(&plan.queue).map_err(io::Error::other)?;
+        worker = worker.handle(task_type(BOOKED)?, move |job, context| {
+            book(job, context, Arc::clone(&journal), server.clone())
+        });
     }
     let builder = builder.handlers(worker, settings.clone());
     if plan.children == 0 {
@@ -54,11 +67,15 @@ fn task_type(name: &str) -> io::Result<TaskType> {
     name.parse().map_err(io::Error::other)
 }
 
-async fn run(job: Job, context: Context, journal: Arc<Journal>) -> Result<Run, HandlerError> {
+/// A run of this task, now.
+fn now(context: &Context) -> Run {
     let task = context.task();
-    let run =
-        |at| Run { task: task.id, attempt: task.attempt, fence: task.fence, pid: std::process::id(), at };
-    let begun = run(journal::now());
+    let (attempt, fence, pid) = (task.attempt, task.fence, std::process::id());
+    Run { task: task.id, attempt, fence, pid, at: journal::now() }
+}
+
+async fn run(job: Job, context: Context, journal: Arc<Journal>) -> Result<Run, HandlerError> {
+    let begun = now(&context);
     journal.append(&[Entry::Begin(begun)])?;
     if job.abort {
         std::process::abort();
@@ -67,6 +84,26 @@ async fn run(job: Job, context: Context, journal: Arc<Journal>) -> Result<Run, H
         () = tokio::time::sleep(Duration::from_millis(job.millis)) => {}
         _ = context.stopped() => return Err(HandlerError::failed("stopped")),
     }
-    journal.append(&[Entry::End(run(journal::now()))])?;
+    journal.append(&[Entry::End(now(&context))])?;
     if job.fail { Err(HandlerError::never("as asked")) } else { Ok(begun) }
+}
+
+/// Writes a line, and completes its task with it. It says that it has ended before that is so, since a kill may
+/// come right after.
+async fn book(
+    job: Job,
+    context: Context,
+    journal: Arc<Journal>,
+    server: PgPool,
+) -> Result<Run, HandlerError> {
+    let begun = now(&context);
+    journal.append(&[Entry::Begin(begun)])?;
+    let mut transaction = server.begin().await?;
+    let line = sqlx::query(BOOK).bind(begun.task.0).bind(begun.pid.cast_signed());
+    line.execute(&mut *transaction).await?;
+    tokio::time::sleep(Duration::from_millis(job.millis)).await;
+    context.complete_in(&mut transaction, &begun).await?;
+    journal.append(&[Entry::End(now(&context))])?;
+    transaction.commit().await?;
+    Ok(begun)
 }

@@ -22,6 +22,10 @@ fn embedded(file: &Source) -> Vec<Finding> {
 }
 
 fn postgres(file: &Source) -> Vec<Finding> {
+    // The handler of a test drone writes to a database of its own, as a user's does.
+    if file.below(&["tests/"]) {
+        return Vec::new();
+    }
     house::driver(file, "sqlx", "queue-backends/postgres/")
 }
 
@@ -82,6 +86,7 @@ fn drivers_are_found_outside_their_crates() {
     passes(embedded, "drone/src/x.rs", "// rusqlite is below\nlet x = \"rusqlite\";");
     finds(postgres, "drone/src/x.rs", "use sqlx::PgPool;", 1);
     passes(postgres, "queue-backends/postgres/src/x.rs", "use sqlx::PgPool;");
+    passes(postgres, "tests/src/work.rs", "use sqlx::PgPool;");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{io::Write, sync::Arc, time::Duration};
 
+use serde::Serialize;
 use skep_queue::Error;
 use tokio::sync::mpsc;
 
@@ -9,9 +10,9 @@ use super::{Bench, Figure, Load, queue, refused, task_type};
 use crate::{Context, Drone, HandlerError, Settings, Stopper};
 
 /// Samples of a latency.
-const SAMPLES: usize = 500;
+pub(super) const SAMPLES: usize = 500;
 /// How long everything rests between two samples.
-const CALM_DISK: Duration = Duration::from_millis(10);
+pub(super) const CALM_DISK: Duration = Duration::from_millis(10);
 /// How long an idle drone is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long it may settle down first.
@@ -46,7 +47,7 @@ impl Bench {
             Ok(())
         };
         let before = self.yardstick(1).await?;
-        self.beside_a_drone(note, measure).await?;
+        self.beside_a_drone(self.config.hands, note, measure).await?;
         let figure = self.figure("latency", SAMPLES, self.clock.elapsed() - begun);
         let figure = figure.with("p50_ms", part(&mut samples, 0.5)).with("p99_ms", part(&mut samples, 0.99));
         let (p50, sync) = (part(&mut samples, 0.5), part(&mut syncs, 0.5));
@@ -68,19 +69,22 @@ impl Bench {
             used = cpu_time() - before;
             Ok(())
         };
-        self.beside_a_drone(nothing, measure).await?;
+        self.beside_a_drone(self.config.hands, nothing, measure).await?;
         let percent = used.as_secs_f64() / IDLE.as_secs_f64() * 100.0;
         Ok(self.figure("idle", 0, IDLE).with("core_percent", percent).with("rss_mib", rss_mib()))
     }
 
-    async fn beside_a_drone<F, Fut>(
+    /// Measures something while a drone runs.
+    pub(super) async fn beside_a_drone<F, Fut, R>(
         &self,
+        hands: usize,
         handler: F,
         measure: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error>
     where
         F: Fn(Load, Context) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), HandlerError>> + Send + 'static,
+        Fut: Future<Output = Result<R, HandlerError>> + Send + 'static,
+        R: Serialize + 'static,
     {
         let folder = tempfile::tempdir_in(&self.config.folder).map_err(refused)?;
         let stopper = Stopper::default();
@@ -88,7 +92,7 @@ impl Bench {
             .name("bench")
             .queue("bench", queue(), Arc::clone(&self.backend))
             .local_path(folder.path().join("local.db"))
-            .handler(task_type(), self.config.hands, Settings::default(), handler);
+            .handler(task_type(), hands, Settings::default(), handler);
         let run = drone.build().map_err(refused)?.run(stopper.clone());
         let measured = async {
             let measured = measure.await;
@@ -102,7 +106,7 @@ impl Bench {
 }
 
 /// The value below which this part of the samples lies.
-fn part(samples: &mut [f64], part: f64) -> f64 {
+pub(super) fn part(samples: &mut [f64], part: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get((samples.len().saturating_sub(1) as f64 * part) as usize).copied().unwrap_or(0.0)
 }

@@ -58,15 +58,30 @@ impl Bench {
         Ok(self.figure("fsync", count as usize, time).with("ms", each))
     }
 
+    /// So many connections, each of which submits one task after the other.
     pub(super) async fn submit_single(&self) -> Result<Figure, Error> {
-        let tasks = self.config.tasks.min(SINGLES);
-        let blocks = self.blocks(tasks, true);
-        let begun = self.clock.elapsed();
-        for block in blocks {
-            self.submit(vec![block]).await?;
+        let clients = self.config.clients.unwrap_or(1).max(1);
+        let tasks = self.config.tasks.min(SINGLES * clients);
+        let mut blocks = self.blocks(tasks, true);
+        let mut lanes = Vec::new();
+        for client in 0..clients {
+            let share = blocks.split_off(blocks.len() - blocks.len() / (clients - client));
+            let backend = if clients == 1 { Arc::clone(&self.backend) } else { self.another().await? };
+            // A link that is made later would be measured.
+            backend.queues().await?;
+            lanes.push((backend, share));
         }
+        let begun = self.clock.elapsed();
+        let submit = |(backend, share): (Arc<dyn Backend>, Vec<Block>)| async move {
+            for block in share {
+                accept(&*backend, vec![block]).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        futures_util::future::try_join_all(lanes.into_iter().map(submit)).await?;
         let time = self.clock.elapsed() - begun;
-        Ok(self.figure("submit", tasks, time).with("durable", "each task before the next"))
+        let figure = self.figure("submit", tasks, time).with("durable", "each task before its client's next");
+        Ok(figure.with("clients", clients))
     }
 
     pub(super) async fn submit_many(&self) -> Result<Figure, Error> {
@@ -161,10 +176,14 @@ impl Bench {
     }
 
     pub(super) async fn submit(&self, blocks: Vec<Block>) -> Result<(), Error> {
-        let answers = self.backend.submit(Submission::whole(blocks)).await?;
-        match answers.iter().find(|answer| **answer != Submitted::Accepted) {
-            Some(other) => Err(refused(format!("the queue did not accept: {other:?}"))),
-            None => Ok(()),
-        }
+        accept(&*self.backend, blocks).await
+    }
+}
+
+async fn accept(backend: &dyn Backend, blocks: Vec<Block>) -> Result<(), Error> {
+    let answers = backend.submit(Submission::whole(blocks)).await?;
+    match answers.iter().find(|answer| **answer != Submitted::Accepted) {
+        Some(other) => Err(refused(format!("the queue did not accept: {other:?}"))),
+        None => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! `skep bench`: figures of this machine, one line each.
 
+mod plot;
+
 use std::{
     io::{self, Write},
     path::PathBuf,
@@ -16,7 +18,7 @@ use skep_queue::{
 use super::{Exit, Failed, World};
 use crate::{
     backend::Opening,
-    bench::{Bench, Config, Figure, Workload},
+    bench::{Bench, Config, Figure, Stretch, Workload},
 };
 
 /// Measures a backend on this machine.
@@ -38,6 +40,15 @@ pub(crate) struct Args {
     /// How long terminal tasks are kept, as a queue's `retention`.
     #[arg(long, default_value = "24h", value_parser = crate::duration::parse)]
     retention: Duration,
+    /// Connections of `submit` and `flood` [default: 1, and 64].
+    #[arg(long)]
+    clients: Option<usize>,
+    /// The capacity of `flood` [default: 12].
+    #[arg(long)]
+    capacity: Option<u64>,
+    /// How long each load of `flood` lasts.
+    #[arg(long, default_value = "5s", value_parser = crate::duration::parse)]
+    time: Duration,
     /// How often each is measured, in turns.
     #[arg(long, default_value_t = 1)]
     rounds: usize,
@@ -51,6 +62,9 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         payload: args.payload,
         hands: args.hands.max(1),
         retention: args.retention,
+        clients: args.clients,
+        capacity: args.capacity,
+        time: args.time.max(Duration::from_millis(1)),
         folder: scratch.path().to_owned(),
     };
     let named = world.common.backend.clone();
@@ -85,6 +99,7 @@ async fn open(
 ) -> Result<Bench, Failed> {
     let label = url.split(':').next().unwrap_or_default().to_owned();
     let (backends, config) = (world.backends.clone(), config.clone());
+    let (others, place) = (backends.clone(), url.clone());
     let redacted = crate::config::Url::new(&url);
     let open = move || -> Opening {
         let (backends, url) = (backends.clone(), url.clone());
@@ -92,7 +107,8 @@ async fn open(
     };
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let bench = Bench::new(label, Box::new(open), meter, config, clock, random).await;
-    bench.map_err(|why| unusable(redacted.redact(&why)))
+    let bench = bench.map_err(|why| unusable(redacted.redact(&why)))?;
+    Ok(bench.calls(Box::new(move || others.manager(&place))))
 }
 
 fn print(world: &World, figure: &Figure) -> io::Result<()> {
@@ -107,12 +123,17 @@ fn print(world: &World, figure: &Figure) -> io::Result<()> {
         return writeln!(out, "{line}");
     }
     let Figure { workload, backend, tasks, seconds, rate, more } = figure;
-    let more: Vec<String> = more.iter().map(|(key, value)| format!("{key}={}", short(value))).collect();
+    let stretches = more.get("stretches").cloned().map(serde_json::from_value::<Vec<Stretch>>);
+    let more = more.iter().filter(|(_, value)| !value.is_array());
+    let more: Vec<String> = more.map(|(key, value)| format!("{key}={}", short(value))).collect();
     writeln!(
         out,
         "{workload:<13} {backend:<8} {tasks:>8} tasks {seconds:>8.3} s {rate:>10.0} /s  {}",
         more.join(" ")
-    )
+    )?;
+    plot::lines(&stretches.transpose()?.unwrap_or_default())
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn short(value: &serde_json::Value) -> String {

@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     Exit, Failed, World, args, result,
+    result::Told,
     submit::options::{self, TaskOptions},
 };
 use crate::client::{self, Landed, Receipt};
@@ -39,13 +40,15 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
         return Err(client::Error::Spooled { id }.into());
     }
     let left = args.timeout.saturating_sub(world.clock.elapsed().saturating_sub(begun));
+    let told = Told::new(world);
     let ended = tokio::select! {
-        ended = client.wait(id, left) => ended.and_then(client::finish),
+        ended = client.outcome(id, left, |note| told.note(&note)) => ended,
         _ = interrupt.recv() => {
             let hint = format!("the task goes on: skep result {id} --wait, or skep task cancel {id}");
             return Err(Failed::new(Exit::Failed, "interrupted").note(hint));
         }
     };
+    drop(told);
     match ended {
         Ok(value) => result::print(value.as_deref(), world),
         Err(error) => return Err(result::explained(error, &client).await),

@@ -12,13 +12,17 @@ const HEAD: &str = include_str!("init/skep.toml");
 const STAYING: &str = include_str!("init/staying.toml");
 const EMBEDDED: &str = include_str!("init/embedded.toml");
 const SCRIPT: &str = include_str!("init/script.toml");
+const MANAGER: &str = include_str!("init/manager.toml");
 
-/// Writes a commented skep.toml, and a worker.
+/// Writes a commented skep.toml, and a worker; or a manager's file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The worker's language.
     #[arg(long, value_enum, default_value_t = Lang::Python)]
     lang: Lang,
+    /// Write a manager's file instead: manager.toml.
+    #[arg(long, conflicts_with = "lang")]
+    manager: bool,
     /// Write over files that are there.
     #[arg(long)]
     force: bool,
@@ -33,17 +37,22 @@ enum Lang {
     Rust,
 }
 
+const NEXT_MANAGER: &str = "wrote manager.toml\n\nTry next:\n  \
+    skep manager check                              would it run?\n  \
+    skep manager run                                the manager\n  \
+    skep status --backend unix:./skep.sock          in another shell\n";
+
 /// A file's name, and what is in it.
 type Written = (&'static str, String);
 
 pub(super) fn run(args: &Args, world: &World) -> Result<Exit, Failed> {
     write(Path::new("."), args)?;
-    world.out.talk(next(args.lang));
+    world.out.talk(if args.manager { NEXT_MANAGER.to_owned() } else { next(args.lang) });
     Ok(Exit::Ok)
 }
 
 fn write(folder: &Path, args: &Args) -> Result<(), Failed> {
-    let files = args.lang.files();
+    let files = if args.manager { vec![("manager.toml", MANAGER.to_owned())] } else { args.lang.files() };
     if !args.force {
         // All or nothing: half a set would be in the way of the next try.
         let there = files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists());

@@ -127,6 +127,16 @@ impl Out {
         ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear)
     }
 
+    /// What goes on, in words, on a terminal.
+    pub(crate) fn spinner(&self) -> ProgressBar {
+        if !self.bars {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear)
+    }
+
     /// Gives a counter its end, once that is known: from then on it is a bar.
     pub(crate) fn measure(bar: &ProgressBar, total: u64) {
         let template = "{wide_bar} {human_pos}/{human_len} in {elapsed} ({per_sec})";
@@ -134,6 +144,12 @@ impl Out {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar.set_length(total);
+    }
+
+    /// Lets whoever reads see what was printed so far.
+    pub(crate) fn flush(&self) {
+        // What goes wrong is told at the end.
+        let _ = self.data().to.flush();
     }
 
     /// Ends the output.

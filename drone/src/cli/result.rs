@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use serde_json::value::RawValue;
 use skep_queue::{TaskId, admin::TaskView};
 
-use super::{Exit, Failed, World, args, out::text::count};
-use crate::client::{self, Client};
+use super::{
+    Exit, Failed, World, args,
+    out::text::{count, line},
+};
+use crate::{
+    backend::manager::wire::Note,
+    client::{self, Client},
+};
 
 /// Prints the result of a task.
 #[derive(Debug, clap::Args)]
@@ -25,10 +32,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let client = world.client(world.existing().await?);
     if args.wait {
-        return match client.wait(args.id, args.timeout.unwrap_or(Duration::MAX)).await {
-            Ok(view) => show(view, world),
-            Err(error) => Err(explained(error, &client).await),
-        };
+        return wait(&client, args.id, args.timeout.unwrap_or(Duration::MAX), world).await;
     }
     let view = client.result(args.id).await?.ok_or(client::Error::NotFound { id: args.id })?;
     if view.state.is_terminal() {
@@ -36,6 +40,44 @@ pub(super) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     }
     let why = format!("task {} is {}, and has no result yet", view.id, view.state);
     Err(Failed::new(Exit::Failed, why).note(format!("wait for it with: skep result {} --wait", view.id)))
+}
+
+/// Waits until a task has ended, and prints what it came to.
+pub(super) async fn wait(
+    client: &Client,
+    id: TaskId,
+    timeout: Duration,
+    world: &World,
+) -> Result<Exit, Failed> {
+    let told = Told::new(world);
+    let ended = client.outcome(id, timeout, |note| told.note(&note)).await;
+    drop(told);
+    match ended {
+        Ok(value) => print(value.as_deref(), world),
+        Err(error) => return Err(explained(error, client).await),
+    }
+    Ok(Exit::Ok)
+}
+
+/// What a task tells on its way: a line on a terminal, where one can look on.
+pub(super) struct Told(ProgressBar);
+
+impl Told {
+    pub(super) fn new(world: &World) -> Self {
+        Self(world.out.spinner())
+    }
+
+    pub(super) fn note(&self, note: &Note) {
+        let share = match (note.n, note.of) {
+            (Some(n), Some(of)) => format!("{n} of {of} "),
+            (Some(n), None) => format!("{n} "),
+            _ => String::new(),
+        };
+        let data = || note.data.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let words = note.note.as_deref().map_or_else(data, Into::into);
+        self.0.set_message(line(&format!("{share}{words}")).into_owned());
+        self.0.tick();
+    }
 }
 
 /// An error of waiting; a task that has not ended yet may have failed before, and that is the news.

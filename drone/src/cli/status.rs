@@ -1,5 +1,7 @@
 //! `skep status`: the health of a queue on one screen.
 
+mod manager;
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +12,7 @@ use super::{
     out::{QueueJson, text::count},
     queue, spool,
 };
-use crate::{config::Url, duration::Written, spool::Key};
+use crate::{backend::manager::wire::view::Status, config::Url, duration::Written, spool::Key};
 
 /// More discarded tasks than this are not counted.
 const MOST: usize = 1000;
@@ -32,6 +34,9 @@ struct Health<'a> {
     degraded: Vec<String>,
     /// Kept tasks that were discarded, at most 1000.
     discarded: usize,
+    /// What a manager adds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manager: Option<Status>,
     spool: Spooled,
 }
 
@@ -55,6 +60,7 @@ struct Facts {
     queues: Vec<QueueView>,
     drones: Vec<DroneView>,
     discarded: usize,
+    manager: Option<Status>,
 }
 
 pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
@@ -63,7 +69,7 @@ pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
     let asked = tokio::time::timeout(PATIENCE, facts(world)).await;
     let slow = || Err(Failed::new(Exit::Unreachable, format!("no answer within {} s", PATIENCE.as_secs())));
     let spool = spooled(world).await;
-    let Facts { queues, drones, discarded } = match asked.unwrap_or_else(|_| slow()) {
+    let Facts { queues, drones, discarded, manager } = match asked.unwrap_or_else(|_| slow()) {
         Ok(facts) => facts,
         Err(failed) => {
             without(&backend, &spool, &failed, world);
@@ -79,6 +85,7 @@ pub(super) async fn run(_: &Args, world: &World) -> Result<Exit, Failed> {
         silent,
         degraded: degraded(&drones),
         discarded,
+        manager,
         spool,
     };
     match world.out.form() {
@@ -92,7 +99,11 @@ async fn facts(world: &World) -> Result<Facts, Failed> {
     let backend = world.existing().await?;
     let (queues, drones) = (backend.queues().await?, backend.drones().await?);
     let discarded = Filter { states: vec![State::Discarded], limit: MOST, ..Filter::default() };
-    Ok(Facts { queues, drones, discarded: backend.find(discarded).await?.len() })
+    let manager = match world.manager()? {
+        Some(manager) => Some(manager.status().await?),
+        None => None,
+    };
+    Ok(Facts { queues, drones, discarded: backend.find(discarded).await?.len(), manager })
 }
 
 async fn spooled(world: &World) -> Spooled {
@@ -164,6 +175,9 @@ fn degraded(drones: &[DroneView]) -> Vec<String> {
 fn show(health: &Health<'_>, queues: &[QueueView], world: &World) {
     let say = |key: &str, value: String| say(world, key, value);
     say("backend", health.backend.clone());
+    for (key, words) in health.manager.iter().flat_map(manager::lines) {
+        say(key, words);
+    }
     for queue in queues {
         say("queue", queue_words(queue, world));
     }

@@ -83,10 +83,7 @@ async fn one(args: &Args, task: NewTask, world: &World) -> Result<Exit, Failed> 
         return Ok(Exit::Ok);
     }
     let timeout = args.timeout.unwrap_or(Duration::MAX);
-    match client.wait(receipt.id, timeout).await {
-        Ok(view) => result::show(view, world),
-        Err(error) => Err(result::explained(error, &client).await),
-    }
+    result::wait(&client, receipt.id, timeout, world).await
 }
 
 async fn bulk(args: &Args, mut tasks: lines::Stream, world: &World) -> Result<Exit, Failed> {

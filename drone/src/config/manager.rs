@@ -23,6 +23,8 @@ use crate::{
     log,
 };
 
+/// The file that is read when none is named, if it is there.
+pub const FILE: &str = "manager.toml";
 /// The queue of a manager that names none: a file of its own, beside its configuration.
 pub const DEFAULT_BACKEND: &str = "sqlite:./manager.db";
 /// Where a manager listens that does not say where.
@@ -35,7 +37,7 @@ pub const DEFAULT_PORT: u16 = 7676;
 /// A manager, as its configuration describes it.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What it behaves like.
+    /// How it behaves.
     pub server: server::Config,
     /// Where it listens.
     pub listen: Vec<Listen>,
@@ -73,7 +75,7 @@ pub fn defaults() -> raw::File {
     let config = server::Config::default();
     raw::File {
         manager: raw::ManagerTable {
-            name: Some("skep".into()),
+            name: Some(config.name),
             listen: Some(vec![DEFAULT_LISTEN.into()]),
             keys: Some(DEFAULT_KEYS.into()),
             heartbeat: Some(Time(config.heartbeat)),
@@ -84,8 +86,20 @@ pub fn defaults() -> raw::File {
             format: Some(log::Format::default()),
             file: None,
         },
+        all_queues: raw::QueueTable {
+            capacity: config.limits.capacity.map(|bound| raw::Word(bound.to_string())),
+            promote_after: config.limits.promote_after.map(|promote| raw::Word(promote.to_string())),
+            retention: config.limits.retention.map(Time),
+            ..raw::QueueTable::default()
+        },
         ..raw::File::default()
     }
+}
+
+/// The JSON Schema of the file, without defaults: `skep init --manager` shows those.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(raw::File).to_value()
 }
 
 /// Reads a manager's configuration.

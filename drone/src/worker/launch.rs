@@ -22,6 +22,14 @@ use crate::plumbing::Recipe;
 mod identity;
 pub(crate) mod size;
 
+/// The number of a user of this machine, by name or number.
+///
+/// # Errors
+/// In words: there is no such user.
+pub(crate) fn user_id(name: &str) -> Result<u32, String> {
+    identity::user(name).map(|user| user.uid)
+}
+
 /// What a worker may see of the drone's environment, beside every `LC_*`. All else is the drone's business:
 /// the backend's URL above all.
 const ALLOWED: [&str; 6] = ["PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR"];

@@ -12,6 +12,8 @@ begin
     order by t.run_at limit 10000 for update skip locked
   ) d;
   if v_due is not null then
-    update tasks t set later = false where t.ctid = any(v_due) and t.later;
+    -- By their places alone: written `t.later`, the condition lets the server walk all that is scheduled instead, which
+    -- it does where a vacuum has just counted the table empty (1.1 s with a million of them, 0.27 s so).
+    update tasks t set later = false where t.ctid = any(v_due) and t.later::int = 1;
   end if;
 end $$;

@@ -18,6 +18,10 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 as $$
 #variable_conflict use_column
 begin
+  -- What a standby has not heard of is not gone.
+  if current_setting('transaction_read_only')::bool then
+    raise exception 'nothing can be settled in a read-only transaction' using errcode = '25006';
+  end if;
   -- It commits as the server is set to: what was accepted is durable.
   if cardinality(p_done_blocks) > 0 then
     return query select -d.item, null::varbit, null::varbit, null::varbit, null::varbit, d.rest, null

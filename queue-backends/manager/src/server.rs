@@ -2,44 +2,62 @@
 
 mod admission;
 mod answer;
+mod callers;
+mod calls;
+mod dealer;
+mod door;
+mod gate;
 mod grant;
 mod keys;
 mod listen;
+mod passage;
+mod presence;
 mod principal;
 mod question;
 mod session;
+mod status;
 mod strangers;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
-use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
 pub use listen::{Address, Listener};
 
+use admission::Admission;
+use callers::Callers;
+use dealer::Dealer;
+use gate::Gate;
 use grant::Owners;
-use keys::Keys;
-use listen::Caller;
-use principal::Principal;
-use session::Session;
-use strangers::{PATIENCE, Place, Strangers};
+use presence::Presence;
+use strangers::Strangers;
 
-use crate::{
-    key::Grant,
-    link::{AnyPipe, WRITE},
-};
+use crate::{key::Grant, link::WRITE};
 
 /// How often each side of a link says something, at least.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The shortest time that drones have to announce themselves after a start, unless told otherwise.
+const REANNOUNCE: Duration = Duration::from_secs(5);
 
 /// How a manager behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How often each side of a link says something, at least; 15 s. Who is silent for three times as long is
-    /// gone.
+    /// How often each side of a link says something, at least; 2 s. A link that is silent for three times as
+    /// long has ended, and a drone whose last link has ended for as long as this is gone: what it had is
+    /// rescued.
     pub heartbeat: Duration,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
     pub name: String,
@@ -48,25 +66,28 @@ pub struct Config {
     pub users: Vec<(u32, Grant)>,
     /// How long a peer may leave unread what is written to it before its link ends; 10 s.
     pub write_timeout: Duration,
-    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
-    /// already. It is set before the first task is taken from here.
-    pub limits: Limits,
-    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
-    /// until it starts again.
-    pub queues: BTreeMap<QueueName, Limits>,
+    /// How long, after a start, drones that the backend knows have to announce what they hold before anything
+    /// is handed out; three heartbeats, at least 5 s, when not given.
+    pub reannounce: Option<Duration>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
         Self {
             heartbeat: HEARTBEAT,
+            limits: Limits { capacity: Some(Bound::default()), ..Limits::default() },
+            queues: BTreeMap::new(),
             name: "skep".into(),
             users: Vec::new(),
             write_timeout: WRITE,
-            limits,
-            queues: BTreeMap::new(),
+            reannounce: None,
         }
+    }
+}
+
+impl Config {
+    fn reannounce(&self) -> Duration {
+        self.reannounce.unwrap_or((self.heartbeat * 3).max(REANNOUNCE))
     }
 }
 
@@ -80,7 +101,15 @@ pub struct Server {
     started_at: Timestamp,
     strangers: Arc<Strangers>,
     owners: Owners,
+    dealer: Arc<Dealer>,
+    presence: Presence,
+    gate: Gate,
     tasks: TaskTracker,
+    /// One token for each link.
+    links: TaskTracker,
+    callers: Arc<Callers>,
+    admission: Arc<Admission>,
+    begun: Once,
 }
 
 impl Server {
@@ -92,73 +121,41 @@ impl Server {
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
         let started_at = clock.now();
-        let (strangers, owners, tasks) = (Arc::default(), Owners::default(), TaskTracker::new());
-        Arc::new(Self { backend, config, clock, random, started_at, strangers, owners, tasks })
+        let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
+        let presence = Presence::new(config.heartbeat, Arc::clone(&clock));
+        let callers = Callers::new(Arc::clone(&clock));
+        let (told, pace) = (Arc::clone(&backend), Arc::clone(&dealer));
+        let admission = Admission::new(told, Arc::clone(&clock), pace, config.clone());
+        Arc::new(Self {
+            backend,
+            config,
+            clock,
+            random,
+            started_at,
+            dealer,
+            presence,
+            gate: Gate::new(),
+            strangers: Arc::default(),
+            owners: Owners::default(),
+            tasks: TaskTracker::new(),
+            links: TaskTracker::new(),
+            callers,
+            admission,
+            begun: Once::new(),
+        })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
+        self.begun.call_once(|| self.begin(&stop));
         if let Some(keys) = listener.keys() {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }
         while let Some(caller) = listener.accept(&stop).await {
-            let server = Arc::clone(&self);
-            match caller {
-                Caller::Unix(stream) => match Principal::of_user(&stream, &self.config) {
-                    Ok(principal) => {
-                        self.tasks.spawn(server.host(Box::new(stream), principal, stop.child_token()));
-                    }
-                    Err(error) => tracing::warn!(%error, "a connection was turned away"),
-                },
-                Caller::Tcp(stream, from, keys) => {
-                    let place = self.strangers.enter(from);
-                    self.tasks.spawn(server.admit(stream, from, keys, place, stop.child_token()));
-                }
-            }
+            self.open(caller, &stop);
         }
         drop(listener);
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// Finds out who a stranger is, who has two seconds for it.
-    async fn admit(
-        self: Arc<Self>,
-        stream: TcpStream,
-        from: IpAddr,
-        keys: Arc<Keys>,
-        place: Place,
-        stop: CancellationToken,
-    ) {
-        // Small packets go at once, and a connection that was turned away leaves nothing behind.
-        let _ = stream.set_nodelay(true).and_then(|()| stream.set_zero_linger());
-        let clock = Arc::clone(&self.clock);
-        let known = Principal::of_key(stream, keys, &self.config.name, &self.strangers, clock);
-        let known = tokio::select! {
-            known = tokio::time::timeout(PATIENCE, known) => known,
-            () = place.gone.cancelled() => return,
-            () = stop.cancelled() => return,
-        };
-        match known {
-            Ok(Ok((secure, principal))) => {
-                drop(place);
-                self.host(Box::new(secure), principal, stop).await;
-            }
-            _ => tracing::debug!(%from, "a stranger was turned away"),
-        }
-    }
-
-    /// Serves somebody for as long as he is who he was.
-    async fn host(self: Arc<Self>, pipe: AnyPipe, principal: Principal, stop: CancellationToken) {
-        let principal = Arc::new(principal);
-        let session = Session::new(self, Arc::clone(&principal), stop.clone());
-        let mut running = std::pin::pin!(session.run(pipe));
-        tokio::select! {
-            () = &mut running => return,
-            () = principal.deposed() => {}
-        }
-        tracing::info!(target: "audit", principal = %principal.name, "the key was revoked or changed: its link ends");
-        stop.cancel();
-        running.await;
     }
 }

@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// How long a connection may take to be made, unless the URL says otherwise.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a call may take, unless the URL says otherwise.
+const ANSWER: Duration = Duration::from_secs(20);
 /// The server finds a dead peer within a minute or so, and lets go of what it held.
 const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")];
@@ -29,7 +31,7 @@ const LIBPQ: [&str; 11] = [
     "options",
 ];
 /// What skep knows besides.
-const OWN: [&str; 5] = ["connect_timeout", "schema", "password_file", "listen", "pooler"];
+const OWN: [&str; 6] = ["connect_timeout", "answer_timeout", "schema", "password_file", "listen", "pooler"];
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// A URL that was understood. It prints without its secrets.
@@ -38,6 +40,8 @@ pub(crate) struct Address {
     /// To the server, or to the pooler before it.
     pub(crate) options: PgConnectOptions,
     pub(crate) connect_timeout: Duration,
+    /// How long the client waits for what it asked.
+    pub(crate) answer_timeout: Duration,
     /// The schema, if the URL names one.
     pub(crate) schema: Option<String>,
     /// Holds the password; read at each connection, since it may change.
@@ -76,6 +80,7 @@ impl Address {
         let mut address = Self {
             options: PgConnectOptions::new_without_pgpass(),
             connect_timeout: CONNECT,
+            answer_timeout: ANSWER,
             schema: None,
             password_file: None,
             listen: None,
@@ -112,7 +117,8 @@ impl Address {
                 return Err(wrong(format!("sslmode={value} is unknown: known are {}", SSL_MODES.join(", "))));
             }
             "password" => self.secrets.push(value.to_owned()),
-            "connect_timeout" => self.connect_timeout = seconds(value)?,
+            "connect_timeout" => self.connect_timeout = seconds(name, value)?,
+            "answer_timeout" => self.answer_timeout = seconds(name, value)?,
             "schema" => self.schema = Some(schema(value)?),
             "password_file" => self.password_file = Some(value.into()),
             "listen" => {
@@ -222,10 +228,10 @@ fn say(pairs: &mut Pairs, name: &str, value: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn seconds(text: &str) -> Result<Duration, Error> {
+fn seconds(name: &str, text: &str) -> Result<Duration, Error> {
     match text.parse::<u64>() {
         Ok(n @ 1..=600) => Ok(Duration::from_secs(n)),
-        _ => Err(wrong(format!("connect_timeout={text} is not a number of seconds from 1 to 600"))),
+        _ => Err(wrong(format!("{name}={text} is not a number of seconds from 1 to 600"))),
     }
 }
 
@@ -291,10 +297,13 @@ mod tests {
     fn own_parameters_are_read() {
         let listen = "postgres%3A%2F%2Fu%3Ahidden%40direct%2Fapp";
         let all = read(&format!(
-            "postgres://h/app?schema=jobs&pooler=transaction&listen={listen}&connect_timeout=2&password_file=/run/pw"
+            "postgres://h/app?schema=jobs&pooler=transaction&listen={listen}&connect_timeout=2&answer_timeout=3&password_file=/run/pw"
         ));
         assert_eq!((all.schema.as_deref(), all.pooled), (Some("jobs"), true));
-        assert_eq!(all.connect_timeout, Duration::from_secs(2));
+        assert_eq!(
+            (all.connect_timeout, all.answer_timeout),
+            (Duration::from_secs(2), Duration::from_secs(3))
+        );
         assert_eq!(
             all.listen.as_ref().map(|listen| listen.place()).unwrap(),
             "database app at direct, port 5432"
@@ -320,7 +329,11 @@ mod tests {
             ("postgres://h/%ff", "not UTF-8"),
             ("postgres://h/%+f", "write %25"),
             ("postgres://h/d?listen=x", "in listen=.."),
-            ("postgres://h/d?connect_timeout=0", "from 1 to 600"),
+            (
+                "postgres://h/d?connect_timeout=0",
+                "connect_timeout=0 is not a number of seconds from 1 to 600",
+            ),
+            ("postgres://h/d?answer_timeout=1h", "answer_timeout=1h is not a number"),
         ];
         for (url, words) in table {
             let error = Address::read(url).expect_err(url).to_string();

@@ -19,6 +19,8 @@ const CHANGE: &str = "select skep.change($1, $2, $3, $4)";
 const DRAIN: &str = "select skep.drain($1)";
 const TAKE_FOR_GONE: &str = "select * from skep.take_for_gone($1)";
 
+/// Tasks in one call of `act`: each takes up to a millisecond or so, and a statement has seconds.
+const STEP: usize = 250;
 /// The longest retention in microseconds: a hundred years.
 const MOST_RETENTION: u128 = 100 * 365 * 86_400 * 1_000_000;
 
@@ -70,12 +72,18 @@ impl PgQueue {
             Act::Retry => "retry",
             Act::Discard => "discard",
         };
-        let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-        let mut arguments = PgArguments::default();
-        arguments.add(act).map_err(Error::unsendable)?;
-        arguments.add(ids).map_err(Error::unsendable)?;
-        let answers: Vec<Answer> = self.json(ACT, arguments).await?;
-        answers.into_iter().map(Acted::try_from).collect()
+        let mut acted = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(STEP) {
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+            let mut arguments = PgArguments::default();
+            arguments.add(act).map_err(Error::unsendable)?;
+            arguments.add(ids).map_err(Error::unsendable)?;
+            let answers: Vec<Answer> = self.json(ACT, arguments).await?;
+            for answer in answers {
+                acted.push(answer.try_into()?);
+            }
+        }
+        Ok(acted)
     }
 
     pub(crate) async fn change(

@@ -32,7 +32,10 @@ impl PgQueue {
             watch.look(self.store.clock.elapsed(), &pulses)
         };
         for pulse in &silent {
-            self.rescue(pulse).await;
+            // Who is not answered now will not be a moment later.
+            if !self.rescue(pulse).await {
+                break;
+            }
         }
         if leaving || !silent.is_empty() {
             self.ring().await;
@@ -43,7 +46,7 @@ impl PgQueue {
         Ok(orders)
     }
 
-    async fn rescue(&self, pulse: &Pulse) {
+    async fn rescue(&self, pulse: &Pulse) -> bool {
         let Pulse { drone, number, .. } = *pulse;
         self.repeat(RESCUE, || {
             let mut arguments = PgArguments::default();
@@ -52,20 +55,24 @@ impl PgQueue {
             let _ = arguments.add(number.cast_signed());
             arguments
         })
-        .await;
+        .await
     }
 
     /// Calls what does a bounded step and answers whether there may be more. What fails waits for the next
-    /// beat: this one was heard.
-    async fn repeat(&self, sql: &str, arguments: impl Fn() -> PgArguments) {
+    /// beat: this one was heard. Answers whether none did.
+    async fn repeat(&self, sql: &str, arguments: impl Fn() -> PgArguments) -> bool {
         for _ in 0..STEPS {
             let done = self.store.call_beat(sql, arguments()).await;
             match done.map(|rows| rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false))) {
                 Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return tracing::warn!(%error, "what follows from a beat waits for the next"),
+                Ok(false) => return true,
+                Err(error) => {
+                    tracing::warn!(%error, "what follows from a beat waits for the next");
+                    return false;
+                }
             }
         }
+        true
     }
 
     fn maintenance_is_due(&self) -> bool {

@@ -27,8 +27,8 @@ const RING: &str = "select skep.ring()";
 const AWAITS: &str = "select skep.awaits($1, $2)";
 const CHANNEL: &str = "skep";
 
-/// The longest that anybody waits in one call.
-const WHILE: Duration = Duration::from_secs(10);
+/// The longest that anybody waits in one call: whoever is told nothing looks by itself before that.
+const WHILE: Duration = Duration::from_secs(15);
 /// How long to do without a doorbell that could not be had.
 const AGAIN: Duration = Duration::from_secs(5);
 

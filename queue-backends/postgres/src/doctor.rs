@@ -14,6 +14,8 @@ use crate::{error::Error, schema};
 struct Look<'a> {
     connection: &'a mut PgConnection,
     schema: &'a str,
+    /// It commits nothing, and has no ledger.
+    standby: bool,
 }
 
 /// Looks at everything; what it may not see is a finding, too.
@@ -23,7 +25,9 @@ pub(crate) async fn look(
     pooled: bool,
     clock: &dyn Clock,
 ) -> Vec<Finding> {
-    let look = &mut Look { connection, schema };
+    let look = &mut Look { connection, schema, standby: false };
+    // Whoever cannot say it fails below, in words.
+    look.standby = look.row("select pg_is_in_recovery()").await.is_ok_and(|(standby,): (bool,)| standby);
     let looked = [
         ("server", server::version(look).await),
         ("schema", look.of_schema().await),

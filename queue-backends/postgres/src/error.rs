@@ -88,7 +88,7 @@ fn answered(error: &PgDatabaseError) -> Error {
             "{text}: check the user and its password (PGPASSWORD, ~/.pgpass or password_file=), and the \
              server's pg_hba.conf"
         )),
-        "25006" => Error::Unreachable(format!(
+        _ if is_read_only(code, &text) => Error::Unreachable(format!(
             "{text}: this server is read-only, a standby or by default_transaction_read_only: name the \
              primary, or promote it"
         )),
@@ -97,9 +97,20 @@ fn answered(error: &PgDatabaseError) -> Error {
         )),
         "55P03" => Error::Unreachable(format!("{text}: lock_timeout is set for this role or database")),
         "XX001" | "XX002" => Error::Corrupt(text),
+        _ if met_new_day(code, &text) => Error::Unreachable(text),
         _ if is_passing(code) => Error::Unreachable(text),
         _ => Error::Refused(text),
     }
+}
+
+/// A standby says so in one way of what is written, and in others of unlogged tables and of locks.
+fn is_read_only(code: &str, text: &str) -> bool {
+    code == "25006" || text.contains("during recovery") || text.contains("recovery is in progress")
+}
+
+/// What ended went where all days are kept that have no partition, while somebody made the one of its day.
+pub(crate) fn met_new_day(code: &str, text: &str) -> bool {
+    code == "23514" && text.contains("partition constraint")
 }
 
 /// Connections, transactions that met, resources, an operator at work, the system: all may be well later.

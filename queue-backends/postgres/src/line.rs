@@ -17,14 +17,9 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     address::{Address, scrubbed},
-    error::Error,
+    error::{Error, met_new_day},
 };
 
-/// How long the client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// After how long the server gives a statement up: sooner, so that it is not still at work on what the client
-/// has given up. Whoever set less keeps it.
-const STATEMENT_TIMEOUT: &str = "15s";
 /// How often what met another transaction is tried again at once.
 const AGAIN: u32 = 5;
 
@@ -40,7 +35,9 @@ pub(crate) struct Lines {
 
 struct Line {
     connection: PgConnection,
-    /// The statement timeout that holds there.
+    /// What a statement may take, unless somebody has bounded it closer.
+    most: Duration,
+    /// The statement timeout that holds there, as the server shows it.
     limit: String,
 }
 
@@ -68,9 +65,14 @@ impl Lines {
         Self { address, application: application.to_owned(), free, idle, pooled }
     }
 
-    /// Runs one statement in a transaction of its own. It may run twice: it is one that may.
+    /// Runs one statement in a transaction of its own. It may run twice: it is one that may. All of it, a wait
+    /// for a connection and a new one included, is bounded by the address's `answer_timeout`.
     pub(crate) async fn call(&self, sql: &str, arguments: PgArguments) -> Result<Vec<PgRow>, Error> {
-        let called = self.calls(sql, arguments).await;
+        let (patience, has_one) = (self.address.answer_timeout, AtomicBool::new(false));
+        let called = timeout(patience, self.calls(sql, arguments, &has_one)).await.unwrap_or_else(|_| {
+            let what = if has_one.into_inner() { "no answer" } else { "every connection is busy" };
+            Err(Error::Unreachable(format!("{what} for {} s", patience.as_secs())))
+        });
         called.map_err(|error| error.map(|text| scrubbed(&text, &self.address.secrets)))
     }
 
@@ -83,9 +85,14 @@ impl Lines {
         self.pooled.load(Ordering::Relaxed)
     }
 
-    async fn calls(&self, sql: &str, arguments: PgArguments) -> Result<Vec<PgRow>, Error> {
-        let busy = |_| Error::Unreachable(format!("every connection is busy for {} s", PATIENCE.as_secs()));
-        let _free = timeout(PATIENCE, self.free.acquire()).await.map_err(busy)?;
+    async fn calls(
+        &self,
+        sql: &str,
+        arguments: PgArguments,
+        has_one: &AtomicBool,
+    ) -> Result<Vec<PgRow>, Error> {
+        let _free = self.free.acquire().await.map_err(|error| Error::Unreachable(error.to_string()))?;
+        has_one.store(true, Ordering::Relaxed);
         let mut met = 0;
         loop {
             let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -103,10 +110,7 @@ impl Lines {
                 },
             };
             // Until it is put back it is this call's: whoever drops the call closes it.
-            let ended = timeout(PATIENCE, line.run(sql, arguments.clone(), pooled)).await;
-            let silent =
-                |_| Failed::Lost(Error::Unreachable(format!("no answer for {} s", PATIENCE.as_secs())));
-            match ended.unwrap_or_else(|elapsed| Err(silent(elapsed))) {
+            match line.run(sql, arguments.clone(), pooled).await {
                 Ok(rows) => {
                     self.keep(line);
                     return Ok(rows);
@@ -138,7 +142,8 @@ impl Lines {
 
     async fn connect(&self, pooled: bool) -> Result<Line, Failed> {
         let options = self.address.ready(&self.application, pooled).map_err(Failed::Lost)?;
-        let made = timeout(self.address.connect_timeout, Line::make(&options, pooled)).await;
+        let limit = statement_limit(self.address.answer_timeout);
+        let made = timeout(self.address.connect_timeout, Line::make(&options, pooled, limit)).await;
         let place = |error: Error| error.map(|text| format!("{}: {text}", self.address.place()));
         match made {
             Ok(Err(failed)) => Err(failed.map(place)),
@@ -154,11 +159,11 @@ impl Lines {
 // === impl Line ===
 
 impl Line {
-    async fn make(options: &PgConnectOptions, pooled: bool) -> Result<Self, Failed> {
+    async fn make(options: &PgConnectOptions, pooled: bool, most: Duration) -> Result<Self, Failed> {
         let mut connection = PgConnection::connect_with(options).await.map_err(Failed::of)?;
-        let mut limit = STATEMENT_TIMEOUT.to_owned();
+        let mut limit = format!("{} s", most.as_secs_f64());
         if !pooled {
-            sqlx::query(bounded(false))
+            sqlx::query(AssertSqlSafe(bounded(most, false)))
                 .persistent(false)
                 .execute(&mut connection)
                 .await
@@ -167,14 +172,14 @@ impl Line {
             limit =
                 ask.fetch_one(&mut connection).await.and_then(|row| row.try_get(0)).map_err(Failed::of)?;
         }
-        Ok(Self { connection, limit })
+        Ok(Self { connection, most, limit })
     }
 
     async fn run(&mut self, sql: &str, arguments: PgArguments, pooled: bool) -> Result<Vec<PgRow>, Failed> {
         let connection = &mut self.connection;
         // Behind a pooler the next message may reach another server, unless a transaction is open.
         if pooled {
-            let begin = format!("begin; {}", bounded(true));
+            let begin = format!("begin; {}", bounded(self.most, true));
             sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection).await.map_err(Failed::of)?;
         }
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(!pooled);
@@ -196,15 +201,19 @@ impl Line {
     }
 }
 
+/// After how long the server gives a statement up: sooner than the client, so that it is not still at work on
+/// what the client has given up.
+const fn statement_limit(answer_timeout: Duration) -> Duration {
+    Duration::from_millis(answer_timeout.as_millis() as u64 / 4 * 3)
+}
+
 /// Bounds what a statement may take, unless somebody has bounded it closer.
-const fn bounded(local: bool) -> &'static str {
-    if local {
-        "select set_config('statement_timeout', '15s', true) \
-         where current_setting('statement_timeout')::interval not between '1 ms' and '15 s'"
-    } else {
-        "select set_config('statement_timeout', '15s', false) \
-         where current_setting('statement_timeout')::interval not between '1 ms' and '15 s'"
-    }
+fn bounded(most: Duration, local: bool) -> String {
+    let most = most.as_millis();
+    format!(
+        "select set_config('statement_timeout', '{most}ms', {local}) \
+         where current_setting('statement_timeout')::interval not between '1 ms' and '{most} ms'"
+    )
 }
 
 // === impl Failed ===
@@ -226,6 +235,7 @@ impl Failed {
             "26000" | "42P05" => Self::Pooler(error.into()),
             "0A000" if text.contains("cached plan") => Self::Stale(error.into()),
             "40001" | "40P01" => Self::Met(error.into()),
+            code if met_new_day(code, text) => Self::Met(error.into()),
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "08P01" => Self::Stale(error.into()),
             _ if fatal => Self::Lost(error.into()),
             _ => Self::Said(error.into()),

@@ -3,7 +3,9 @@
 //! The programs are those of `SKEP_PG_BIN`, else the newest of `/usr/lib/postgresql/*/bin`, else of `PATH`.
 #![forbid(unsafe_code)]
 
+mod frozen;
 mod pooler;
+mod standby;
 
 use std::{
     fs, io,
@@ -73,13 +75,21 @@ impl Server {
     /// # Errors
     /// When the server does not start; with what it said.
     pub fn with(programs: PathBuf, settings: &[&str]) -> Result<Self, String> {
-        sweep();
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(|error| error.to_string())?;
-        let lock = lock(folder.path()).map_err(|error| error.to_string())?;
-        let mut server = Self { programs, folder, running: None, _lock: lock };
+        let mut server = Self::placed(programs).map_err(|error| error.to_string())?;
         server.make(settings).map_err(|error| format!("initdb: {error}"))?;
         server.again()?;
         Ok(server)
+    }
+
+    /// A folder of its own, with nothing in it.
+    fn placed(programs: PathBuf) -> io::Result<Self> {
+        sweep();
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        let lock = lock(folder.path())?;
+        if rustix::process::getuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
+        }
+        Ok(Self { programs, folder, running: None, _lock: lock })
     }
 
     /// The folder that holds the socket, the log, and the cluster in `data`.
@@ -206,14 +216,12 @@ impl Server {
     /// A process that has recovered and takes connections says so in its status file.
     fn answers(&self) -> bool {
         let status = fs::read_to_string(self.folder.path().join("data/postmaster.pid"));
-        status.is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
+        let takes = |line: &str| ["ready", "standby"].contains(&line.trim());
+        status.is_ok_and(|text| text.lines().nth(7).is_some_and(takes))
     }
 
     fn make(&self, settings: &[&str]) -> io::Result<()> {
         let folder = self.folder.path();
-        if rustix::process::getuid().is_root() {
-            std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY))?;
-        }
         let mut initdb = self.command("initdb");
         initdb.args(["-N", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"]);
         let output = initdb.arg(folder.join("data")).output()?;
@@ -222,8 +230,13 @@ impl Server {
         }
         let socket = folder.display();
         let own = format!("listen_addresses = ''\nunix_socket_directories = '{socket}'\n");
-        let path = folder.join("data/postgresql.conf");
-        let text = fs::read_to_string(&path)? + &own + &settings.join("\n") + "\n";
+        self.configure(&(own + &settings.join("\n") + "\n"))
+    }
+
+    /// Adds to its configuration.
+    fn configure(&self, lines: &str) -> io::Result<()> {
+        let path = self.folder.path().join("data/postgresql.conf");
+        let text = fs::read_to_string(&path)? + lines;
         fs::write(path, text)
     }
 
@@ -283,6 +296,8 @@ fn lock(folder: &Path) -> io::Result<fs::File> {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Who stands still does not hear that it is to stop.
+        self.thaw();
         self.stop();
     }
 }

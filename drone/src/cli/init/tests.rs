@@ -5,13 +5,13 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     backend::Backends,
-    config::{self, Origin, Sources, raw},
+    config::{self, Origin, Sources, manager, raw},
 };
 
 const ALL: [Lang; 5] = [Lang::Python, Lang::Node, Lang::Perl, Lang::Bash, Lang::Rust];
 
 fn args(lang: Lang, force: bool) -> Args {
-    Args { lang, force }
+    Args { lang, manager: false, force }
 }
 
 /// The file with every key that is behind a `#`.
@@ -73,6 +73,36 @@ fn every_default_that_is_shown_is_the_codes() {
     );
     // And it is a configuration, with all of it.
     let _: raw::File = shown.try_into().unwrap();
+}
+
+#[test]
+fn a_managers_file_is_its_defaults_and_shows_every_key() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), &Args { lang: Lang::Bash, manager: true, force: false }).unwrap();
+    assert!(!folder.path().join("skep.toml").exists());
+    let file = folder.path().join("manager.toml");
+    let sources = manager::Sources { file: Some(file), ..manager::Sources::default() };
+    let loaded = manager::load(&sources, &Backends::builtin()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(loaded.notes.is_empty());
+    let shown = uncommented(MANAGER);
+    equal("", &toml::Table::try_from(manager::defaults()).unwrap(), &shown);
+    let schema = manager::schema();
+    for (table, path) in [
+        ("ManagerTable", &["manager"][..]),
+        ("BackendTable", &["backend"]),
+        ("LogTable", &["log"]),
+        ("TypeTable", &["queues", "mail", "types", "newsletter"]),
+        ("UserTable", &["users", "nobody"]),
+    ] {
+        let there = path.iter().fold(&toml::Value::Table(shown.clone()), |value, key| &value[*key]).clone();
+        for key in schema["$defs"][table]["properties"].as_object().unwrap().keys() {
+            assert!(there.get(key).is_some(), "{path:?} {key} is not shown");
+        }
+    }
+    for key in schema["$defs"]["QueueTable"]["properties"].as_object().unwrap().keys() {
+        let there = shown["all_queues"].get(key).or_else(|| shown["queues"]["mail"].get(key));
+        assert!(there.is_some(), "{key} is not shown");
+    }
 }
 
 fn equal(above: &str, code: &toml::Table, shown: &toml::Table) {

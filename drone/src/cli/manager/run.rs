@@ -1,6 +1,6 @@
 //! `skep manager run`
 
-use std::{net::ToSocketAddrs, sync::Arc};
+use std::sync::Arc;
 
 use skep_queue::Backend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +15,7 @@ use crate::{
             server::{Address, Listener},
         },
     },
-    cli::{Exit, Failed, World},
+    cli::{Exit, Failed, Form, World},
     config::manager::{Config, Listen},
     log,
 };
@@ -41,10 +41,16 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     let listeners = listeners(&config)?;
     let server = Server::new(backend, config.server, Arc::clone(&world.clock), Arc::clone(&world.random));
     let (stop, serving) = (CancellationToken::new(), TaskTracker::new());
-    for listener in listeners {
+    for (listener, place) in listeners {
+        match world.out.form() {
+            Form::Json => world.out.json(&serde_json::json!({ "listen": place })),
+            _ => world.out.line(&place),
+        }
+        tracing::info!(place, "listening");
         serving.spawn(Arc::clone(&server).serve(listener, stop.clone()));
     }
     serving.close();
+    world.out.flush();
     tracing::info!(backend = %config.backend, "manager started");
     loop {
         let [term, int] = &mut signals;
@@ -69,25 +75,32 @@ pub(super) async fn open(config: &Config, backends: &Backends) -> Result<Arc<dyn
     opened.map_err(|why| Failed::new(Exit::Unreachable, format!("cannot open {url}: {}", url.redact(&why))))
 }
 
-/// Every place, or none.
-fn listeners(config: &Config) -> Result<Vec<Listener>, Failed> {
+/// Every place, or none; and as which each is known.
+fn listeners(config: &Config) -> Result<Vec<(Listener, String)>, Failed> {
     let mut bound = Vec::new();
     for place in &config.listen {
-        let listener = address(place).and_then(|address| Listener::bind(&address));
-        bound.push(
-            listener
-                .map_err(|error| Failed::new(Exit::Failed, format!("cannot listen on {place}: {error}")))?,
-        );
+        let listener = listen(place, config).map_err(|error| {
+            let failed = Failed::new(Exit::Failed, format!("cannot listen on {place}: {error}"));
+            let no_ring = matches!(place, Listen::Tcp(..)) && !config.keys.exists();
+            if no_ring { failed.note("make a key first: skep key new --role drone") } else { failed }
+        })?;
+        let name = listener.local_address().map_or_else(|| place.to_string(), |at| format!("tcp:{at}"));
+        bound.push((listener, name));
     }
     Ok(bound)
 }
 
-fn address(place: &Listen) -> std::io::Result<Address> {
-    match place {
-        Listen::Unix(path) => Ok(Address::Unix(path.clone())),
+fn listen(place: &Listen, config: &Config) -> std::io::Result<Listener> {
+    let listener = Listener::bind(&match place {
+        Listen::Unix(path) => Address::Unix(path.clone()),
         Listen::Tcp(host, port) => {
-            let _found = (host.as_str(), *port).to_socket_addrs()?.next();
-            Err(std::io::ErrorKind::Unsupported.into())
+            let at = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+            Address::Tcp { at, ring: config.keys.clone() }
         }
+    })?;
+    if !config.server.users.is_empty() {
+        // Who comes is told by the system, and whoever is not listed is turned away.
+        listener.mode(0o666)?;
     }
+    Ok(listener)
 }

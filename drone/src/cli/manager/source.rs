@@ -9,13 +9,10 @@ use crate::{
     cli::{BACKEND_VARIABLE, Exit, Failed, World},
     config::{
         Flag, Loaded,
-        manager::{self, Config, DEFAULT_PORT, Listen, Sources},
+        manager::{self, Config, DEFAULT_PORT, FILE, Listen, Sources},
     },
     log,
 };
-
-/// The file that is read when none is named, if it is there.
-const FILE: &str = "manager.toml";
 
 /// The configuration, and what of it may be said on the command line.
 #[derive(Debug, Clone, clap::Args)]

@@ -52,6 +52,17 @@ pub(in crate::cli) struct TaskOptions {
     /// When there is no room: reject, wait, wait=30s or spool.
     #[arg(long, value_name = "HOW", default_value = "reject", value_parser = on_full)]
     pub(super) on_full: OnFull,
+    /// When there is no room, try again for so long: as --on-full wait=TIME.
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30s",
+        value_parser = args::span,
+        conflicts_with = "on_full"
+    )]
+    pub(super) retry: Option<Duration>,
     /// When the queue cannot be reached: fail, wait, wait=30s or spool.
     #[arg(long, value_name = "HOW", default_value = "fail", value_parser = on_down)]
     pub(super) on_down: OnDown,
@@ -99,7 +110,8 @@ impl TaskOptions {
     /// A client that does what they say. What was spooled before comes first, as far as a moment allows.
     pub(in crate::cli) async fn client(&self, world: &World, backend: Arc<dyn Backend>) -> Client {
         let spool = world.spool();
-        let client = world.client(backend).on_full(self.on_full).on_down(self.on_down);
+        let on_full = self.retry.map_or(self.on_full, OnFull::Wait);
+        let client = world.client(backend).on_full(on_full).on_down(self.on_down);
         let client = client.spool(spool.clone(), world.url());
         if spool.exists() {
             spool::flush_first(&client, world).await;

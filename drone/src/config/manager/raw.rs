@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::config::{
     Url,
@@ -24,6 +24,9 @@ pub struct File {
     pub all_queues: QueueTable,
     /// Single queues, by name.
     pub queues: BTreeMap<String, QueueTable>,
+    /// Users of this machine who may come through a socket file, by name or number, beside the manager's own and
+    /// root, who may everything.
+    pub users: BTreeMap<String, UserTable>,
 }
 
 /// `[manager]`
@@ -59,7 +62,7 @@ pub struct QueueTable {
     /// The most tasks that have not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Word>,
-    /// When a task that waits is treated as one of the highest priority.
+    /// What a task must have waited to count as one priority sooner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote_after: Option<Word>,
     /// How long tasks that have ended are kept.
@@ -78,11 +81,34 @@ pub struct TypeTable {
     pub capacity: Option<Word>,
 }
 
+/// `[users.NAME]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserTable {
+    /// What he may do: `submit`, `drone`, `view` or `admin`.
+    pub role: Option<String>,
+    /// Only these task types: names, or beginnings with `*`; all when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+    /// Only these queues, likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<String>,
+}
+
 /// A number, or a text with a unit: 10000, "3x", "30s", "none".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word(pub String);
 
 // === impl Word ===
+
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.parse::<i64>() {
+            Ok(number) => number.serialize(to),
+            Err(_) => self.0.serialize(to),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -65,6 +65,11 @@ impl<S> Secure<S> {
         Self { pipe, noise, clock, incoming: Incoming { room: ROOM.0, ..Incoming::default() }, outgoing }
     }
 
+    /// What it goes through.
+    pub const fn get_ref(&self) -> &S {
+        &self.pipe
+    }
+
     /// Encrypts at most [`CHUNK`] bytes, to be written.
     fn seal(&mut self, bytes: &[u8]) -> io::Result<()> {
         let out = &mut self.outgoing;

@@ -1,58 +1,65 @@
 //! What is answered to each verb.
 
-use std::{sync::Arc, sync::PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use skep_queue::{Error, Incarnation};
 
 use super::{question::Question, session::Session};
-use crate::wire::{Answer, Request, view::Status};
+use crate::wire::{Answer, Request};
 
 impl Session {
     /// Answers whatever was asked.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        _question: &mut Question,
+        question: &mut Question,
         request: Request,
     ) -> Result<Answer, Error> {
-        let backend = &self.server.backend;
+        let (server, backend) = (&self.server, &self.server.backend);
         Ok(match request {
             Request::Hello(_) | Request::Forget { .. } | Request::Ping => Answer::Done,
-            Request::Submit(submission) => Answer::Submitted(backend.submit(submission).await?),
+            Request::Submit(submission) => Answer::Submitted(server.submit(submission).await?),
             Request::Pump(pump) => {
                 self.is_drone(pump.drone);
-                Answer::Claimed(backend.pump(pump).await?)
+                Answer::Claimed(server.pump(pump, self.link).await?)
             }
-            Request::Settle { settlements } => Answer::Settled(backend.settle(settlements).await?),
+            Request::Settle { settlements } => {
+                Answer::Settled(server.settle(settlements, self.drone()).await?)
+            }
             Request::Beat(beat) => {
-                self.is_drone(beat.drone);
-                Answer::Orders(backend.beat(beat).await?)
+                if !beat.leaving {
+                    self.is_drone(beat.drone);
+                }
+                Answer::Orders(server.beat(beat, self.link).await?)
             }
             Request::Arrival { types } => {
-                backend.arrival(&types).await;
+                server.arrival(&types, self.drone()).await;
                 Answer::Done
             }
-            Request::Progress { .. } => Answer::Done,
-            Request::Call { .. } | Request::Collect { .. } => {
-                return Err(Error::Refused("not yet".into()));
+            Request::Progress { notes } => {
+                server.progress(notes);
+                Answer::Done
             }
-            Request::Status => {
-                let started_at = self.server.started_at;
-                Answer::Status(Box::new(Status { started_at, open: true, ..Status::default() }))
-            }
+            Request::Call { block, wait } => self.call(question, block, wait).await?,
+            Request::Collect { id, wait } => self.collect(question, id, wait).await?,
+            Request::Status => Answer::Status(Box::new(server.status().await?)),
             Request::Queues => Answer::Queues(backend.queues().await?),
             Request::Find(filter) => {
                 Answer::Found(backend.find(filter).await?.into_iter().map(Into::into).collect())
             }
             Request::Task { id } => Answer::Task(backend.task(id).await?.map(Into::into)),
-            Request::Act { act, ids } => Answer::Acted(backend.act(act, ids).await?),
+            Request::Act { act, ids } => Answer::Acted(server.act(act, ids).await?),
             Request::Set { queue, task_type, setting } => {
-                backend.set(queue, task_type, setting).await?;
+                server.set(queue, task_type, setting).await?;
                 Answer::Done
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
             Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
-            Request::Rescue { drone } => Answer::Known(backend.rescue(drone).await?),
+            Request::Rescue { drone } => Answer::Known(server.rescue(drone).await?),
         })
+    }
+
+    fn drone(&self) -> Option<Incarnation> {
+        *self.drone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_drone(&self, drone: Incarnation) {

@@ -169,7 +169,10 @@ impl Principal {
                 tracing::info!(target: "audit", %principal, name, %queue, ?task_type, ?setting, "sets a queue");
             }
             Request::Drain { drone } => {
-                tracing::info!(target: "audit", %principal, name, %drone, "drains a drone")
+                tracing::info!(target: "audit", %principal, name, %drone, "drains a drone");
+            }
+            Request::Rescue { drone } => {
+                tracing::info!(target: "audit", %principal, name, %drone, "takes a drone for gone");
             }
             _ => {}
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use skep_queue::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::callers::Ear;
 use crate::{
     link::Sender,
     wire::{self, Answer, Reply, frame::NOTE},
@@ -35,7 +36,6 @@ pub(super) struct Question {
 }
 
 /// Where to say something on the way to an answer.
-#[derive(Clone)]
 pub(super) struct Notes {
     id: u32,
     to: Sender,
@@ -82,9 +82,8 @@ impl Question {
     }
 }
 
-impl Notes {
-    /// Says it, unless the peer has so much to read already.
-    pub(super) fn send(&self, note: Bytes) {
+impl Ear for Notes {
+    fn hear(&self, note: Bytes) {
         let size = note.len().clamp(64, NOTES) as u32;
         if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size) {
             self.to.send(self.id, NOTE, note, Some(Arc::new(permit)));

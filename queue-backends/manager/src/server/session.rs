@@ -27,7 +27,9 @@ const WAITS: usize = 1 << 16;
 pub(super) struct Session {
     pub(super) server: Arc<Server>,
     /// Who speaks here.
-    principal: Arc<Principal>,
+    pub(super) principal: Arc<Principal>,
+    /// Which link.
+    pub(super) link: u64,
     /// The drone that speaks here, by its last beat or pump.
     pub(super) drone: Mutex<Option<Incarnation>>,
     /// What is being answered and may be forgotten.
@@ -37,7 +39,8 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(server: Arc<Server>, principal: Arc<Principal>, stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { server, principal, drone: Mutex::default(), waits: Mutex::default(), stop })
+        let link = server.presence.link();
+        Arc::new(Self { server, principal, link, drone: Mutex::default(), waits: Mutex::default(), stop })
     }
 
     /// Serves until the peer leaves, breaks the protocol or falls silent, or the server stops.
@@ -49,9 +52,12 @@ impl Session {
             tracing::debug!(%error, "a link ended");
         }
         self.stop.cancel();
+        self.server.parted(self.link);
         tasks.close();
         drop(receiver);
         tasks.wait().await;
+        // Whatever was under way may have spoken for a drone since.
+        self.server.parted(self.link);
         drop(writing);
     }
 
@@ -92,16 +98,18 @@ impl Session {
         match request {
             Err(error) => question.answer(Err(error)),
             Ok(Request::Forget { id }) => self.forget(id),
-            Ok(Request::Hello(hello)) => question.answer(self.welcome(&hello)),
+            Ok(Request::Hello(hello)) => {
+                question.answer(self.principal.honest().and_then(|()| self.welcome(&hello)));
+            }
             Ok(request @ (Request::Ping | Request::Progress { .. })) => {
-                let answer = self.answer(&mut question, request).await;
+                let answer = self.reply(&mut question, request).await;
                 question.answer(answer);
             }
             Ok(request) if request.waits() => match self.waiting(id) {
                 Some(token) => {
                     let session = Arc::clone(self);
                     tasks.spawn(async move {
-                        let answer = session.answer(&mut question, request);
+                        let answer = session.reply(&mut question, request);
                         let answer = token.run_until_cancelled(answer).await;
                         session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                         if let Some(answer) = answer {
@@ -114,10 +122,9 @@ impl Session {
             // To its end, also when the link is lost: what claims or stores is never left half-way.
             Ok(request) => {
                 let session = Arc::clone(self);
-                session.principal.audit(&request);
                 tasks.spawn(async move {
-                    let answer = session.answer(&mut question, request).await;
-                    question.answer(answer.map(|answer| session.principal.shown(answer)));
+                    let answer = session.reply(&mut question, request).await;
+                    question.answer(answer);
                 });
             }
         }
@@ -132,6 +139,12 @@ impl Session {
         let token = self.stop.child_token();
         waits.insert(id, token.clone());
         Some(token)
+    }
+
+    /// Answers, and shows what this principal may see.
+    async fn reply(self: &Arc<Self>, question: &mut Question, request: Request) -> Result<Answer, Error> {
+        self.principal.audit(&request);
+        self.answer(question, request).await.map(|answer| self.principal.shown(answer))
     }
 
     fn forget(&self, id: u32) {

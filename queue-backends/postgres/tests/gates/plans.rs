@@ -24,12 +24,28 @@ const FILL: &str = "\
       (lpad(to_hex(i), 12, '0') || '70008000000000000000')::uuid, t.lane, t.priority, 1, 0, t.live, t.body \
     from generate_series(1, :rows) i, skep.tasks t";
 
-/// What is wrong with a plan: whoever reads all of `tasks`, or sorts or hashes it.
+/// A tenth as many that are not due for an hour, and some that are due.
+const SCHEDULE: &str = "\
+    insert into skep.tasks (seq, run_at, created_at, block, lane, priority, n, low, live, body, later) \
+    select nextval('skep.order_of_submission'), t.run_at + case when i > 2000 then interval '1 hour' else '0' end, \
+      t.created_at, (lpad(to_hex(i), 12, '0') || '7000a000000000000000')::uuid, t.lane, t.priority, 1, 0, t.live, \
+      t.body, true \
+    from generate_series(1, 2000 + :rows / 10) i, skep.tasks t where t.block = :first";
+/// What a vacuum says of a table in which everything has ended, when it cannot give the pages back.
+const COUNT_EMPTY: &str = "\
+    create temporary table kept as select * from skep.tasks; :fill; delete from skep.tasks; \
+    vacuum (analyze, truncate off) skep.tasks; insert into skep.tasks select * from kept";
+
+/// What is wrong with a plan: whoever reads all of `tasks`, or of an index of it, or sorts or hashes it.
 fn flaws(plan: &Value) -> Vec<String> {
     let kind = plan["Node Type"].as_str().unwrap_or_default();
     let mut flaws: Vec<String> = below(plan).flat_map(flaws).collect();
     if matches!(kind, "Seq Scan" | "Bitmap Heap Scan") && plan["Relation Name"] == "tasks" {
         flaws.push(format!("{kind} on tasks"));
+    }
+    let walks = kind.starts_with("Index") && plan.get("Index Cond").is_none();
+    if walks && plan["Relation Name"] == "tasks" {
+        flaws.push(format!("{kind} of all entries of {}", plan["Index Name"]));
     }
     if ["Sort", "Incremental Sort", "Hash", "Hash Join"].contains(&kind) && reads_tasks(plan) {
         flaws.push(format!("{kind} over tasks"));
@@ -64,15 +80,23 @@ fn found(log: &str) -> Vec<String> {
     plans(log).into_iter().flat_map(of).collect()
 }
 
-/// A backlog on a database that explains itself.
-async fn backlog() -> Rig {
+/// A backlog on a database that explains itself; of which the server knows nothing, or believes that it is empty.
+async fn backlog(counted_empty: bool) -> Rig {
     let mut rig = Rig::new().await;
     rig.submit(1, true).await;
     let mut connection = rig.connection().await;
+    let sql = "select current_database()::text, quote_literal(block) from skep.tasks";
+    let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
+    let (name, first): (String, String) = (row.get(0), row.get(1));
     let rows = std::env::var("SKEP_GATE_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(ROWS);
-    run(&mut connection, FILL.replace(":rows", &rows.to_string())).await;
-    let name = sqlx::query("select current_database()::text").fetch_one(&mut connection).await.unwrap();
-    let name: String = name.get(0);
+    let fill = FILL.replace(":rows", &rows.to_string());
+    if counted_empty {
+        for statement in COUNT_EMPTY.replace(":fill", &fill).split(';') {
+            run(&mut connection, statement).await;
+        }
+    }
+    run(&mut connection, fill).await;
+    run(&mut connection, SCHEDULE.replace(":rows", &rows.to_string()).replace(":first", &first)).await;
     run(&mut connection, EXPLAIN.replace(":db", &name)).await;
     rig.reopen();
     rig
@@ -80,21 +104,84 @@ async fn backlog() -> Rig {
 
 #[tokio::test]
 async fn a_backlog_is_walked_and_never_read_whole() {
-    let mut rig = backlog().await;
-    // Before the server knows anything about the table, and after.
+    for counted_empty in [false, true] {
+        let mut rig = backlog(counted_empty).await;
+        for analyzed in [false, true] {
+            if analyzed {
+                run(&mut rig.connection().await, "set auto_explain.log_min_duration = -1; analyze").await;
+                rig.reopen();
+            }
+            let before = SERVER.log().len();
+            let claims = rig.pump(ROOM).await;
+            assert_eq!(claims.len(), ROOM);
+            rig.settle(&claims).await;
+            let log = SERVER.log().split_off(before);
+            let about = |name: &str| plans(&log).iter().filter(|(text, _)| text.contains(name)).count();
+            assert!(
+                about("for update skip locked") > 0 && about("delete from tasks") > 0,
+                "they are explained"
+            );
+            assert!(analyzed || about("set later = false") > 0, "what is due was promoted");
+            assert_eq!(
+                found(&log),
+                Vec::<String>::new(),
+                "counted empty: {counted_empty}, analyzed: {analyzed}"
+            );
+        }
+    }
+}
+
+/// What is due, found by its place or by all that is scheduled, as the server likes.
+const PROMOTE: &str = "\
+    create function worse(most int) returns void language plpgsql set enable_seqscan = off as $$ begin \
+      update skep.tasks set later = false where later and ctid = any(array(\
+        select ctid from skep.tasks where later and run_at <= skep.now() order by run_at limit most)); end $$";
+
+#[tokio::test]
+async fn a_look_at_all_that_is_scheduled_is_seen() {
+    let rig = backlog(true).await;
+    let mut connection = rig.connection().await;
+    run(&mut connection, PROMOTE).await;
+    let before = SERVER.log().len();
+    run(&mut connection, "select worse(1000)").await;
+    let log = SERVER.log().split_off(before);
+    assert!(
+        found(&log).iter().any(|flaw| flaw.contains("of all entries of \"tasks_due\"")),
+        "{:?}",
+        found(&log)
+    );
+}
+
+/// What is wrong with a plan of a merged walk: whoever reads a whole lane, or sorts it. The merge itself sorts
+/// what was read, and rows of one block are put in order as they come.
+fn flaws_of_a_merge(plan: &Value) -> Vec<String> {
+    let kind = plan["Node Type"].as_str().unwrap_or_default();
+    let mut flaws: Vec<String> = below(plan).flat_map(flaws_of_a_merge).collect();
+    if matches!(kind, "Seq Scan" | "Bitmap Heap Scan") && plan["Relation Name"] == "tasks" {
+        flaws.push(format!("{kind} on tasks"));
+    }
+    if kind == "Sort" && below(plan).any(|below| below["Relation Name"] == "tasks") {
+        flaws.push("Sort of a lane".to_owned());
+    }
+    flaws
+}
+
+#[tokio::test]
+async fn a_queue_that_promotes_merges_what_it_walks() {
+    let mut rig = backlog(false).await;
+    rig.promote(std::time::Duration::from_secs(1)).await;
     for analyzed in [false, true] {
         if analyzed {
             run(&mut rig.connection().await, "set auto_explain.log_min_duration = -1; analyze").await;
             rig.reopen();
         }
         let before = SERVER.log().len();
-        let claims = rig.pump(ROOM).await;
-        assert_eq!(claims.len(), ROOM);
-        rig.settle(&claims).await;
+        assert_eq!(rig.pump(ROOM).await.len(), ROOM);
         let log = SERVER.log().split_off(before);
-        let about = |name: &str| plans(&log).iter().filter(|(text, _)| text.contains(name)).count();
-        assert!(about("for update skip locked") > 0 && about("delete from tasks") > 0, "they are explained");
-        assert_eq!(found(&log), Vec::<String>::new(), "analyzed: {analyzed}");
+        let all = plans(&log);
+        assert!(all.iter().any(|(text, _)| text.contains("counts_as")), "it is explained");
+        let flaws: Vec<String> = all.iter().flat_map(|(_, plan)| flaws_of_a_merge(plan)).collect();
+        assert_eq!(flaws, Vec::<String>::new(), "analyzed: {analyzed}");
     }
 }
 
@@ -108,7 +195,7 @@ const JOIN: &str = "\
 
 #[tokio::test]
 async fn a_claim_that_reads_the_whole_backlog_is_seen() {
-    let rig = backlog().await;
+    let rig = backlog(false).await;
     let mut connection = rig.connection().await;
     run(&mut connection, format!("{JOIN}; analyze skep.tasks")).await;
     let before = SERVER.log().len();

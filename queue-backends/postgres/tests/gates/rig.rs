@@ -90,6 +90,11 @@ impl Rig {
         rig
     }
 
+    /// From now on who waits long is promoted.
+    pub async fn promote(&self, every: Duration) {
+        self.queue.set(QueueName::default(), None, Setting::PromoteAfter(Some(every))).await.unwrap();
+    }
+
     /// Closes the queue's connections, and makes new ones when it is asked again.
     pub fn reopen(&mut self) {
         self.queue = open(&self.url);

@@ -97,11 +97,7 @@ pub const OWN: &[Mutant] = &[
     fault(
         "PromotedBlocksAreSteppedOver",
         "promote::a_promoted_block_in_parts_is_taken_whole",
-        &[(
-            "walk_promoted",
-            "and (t.run_at, t.seq, t.low) > (v_runs[p.priority], v_seqs[p.priority], v_lows[p.priority])",
-            "and (t.run_at, t.seq) > (v_runs[p.priority], v_seqs[p.priority])",
-        )],
+        &[("walk_promoted", "or get_bit(v_seen[p.priority], t.low) = 0", "")],
     ),
     fault(
         "PromotedTakeTooMuch",

@@ -1,0 +1,1 @@
+//! Dealing, without a server.
