@@ -96,7 +96,7 @@ async fn who_is_turned_away_hears_why() {
     fake::start(&path, Manners::Refuses("no common version: here [9], there [1]"));
     let said = why(&manager(vec![Place::Unix(path)])).await;
     assert!(said.contains("no common version: here [9]"), "{said}");
-    let (fort, other) = (Fort::new(fixture::simple()), tempfile::tempdir().unwrap());
+    let (fort, other) = (Fort::new(fixture::unbounded()), tempfile::tempdir().unwrap());
     let strange = tcp::key(other.path(), Grant::of(Role::Admin));
     let said = why(&tcp::client(tcp::place(fort.at, &strange))).await;
     assert!(said.contains("does not know key"), "{said}");
