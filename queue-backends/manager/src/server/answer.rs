@@ -49,7 +49,7 @@ impl Session {
             Request::Task { id } => Answer::Task(backend.task(id).await?.map(Into::into)),
             Request::Act { act, ids } => Answer::Acted(server.act(act, ids).await?),
             Request::Set { queue, task_type, setting } => {
-                server.set(queue, task_type, setting).await?;
+                server.admission.overrule(queue, task_type, setting).await?;
                 Answer::Done
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
