@@ -8,8 +8,6 @@ pub mod bound;
 mod figures;
 mod rules;
 mod tell;
-#[cfg(test)]
-mod tests;
 mod waits;
 
 use std::{

@@ -53,7 +53,7 @@ impl Session {
                 Answer::Done
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
-            Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
+            Request::Drain { drone } => Answer::Known(server.drain(drone).await?),
             Request::Rescue { drone } => Answer::Known(server.rescue(drone).await?),
         })
     }

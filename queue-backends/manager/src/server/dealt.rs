@@ -105,6 +105,14 @@ impl Server {
     pub(super) async fn rescue(&self, drone: Incarnation) -> Result<bool, Error> {
         let known = self.backend.rescue(drone).await?;
         self.gone(drone);
+        self.admission.refresh().await;
+        Ok(known)
+    }
+
+    /// Tells a drone to drain: from now on its hands are not counted.
+    pub(super) async fn drain(&self, drone: Incarnation) -> Result<bool, Error> {
+        let known = self.backend.drain(drone).await?;
+        self.admission.refresh().await;
         Ok(known)
     }
 

@@ -53,7 +53,7 @@ async fn ten_thousand_tasks_end_once_each_and_leave_nothing() {
         let settlement = Settlement { claim, block, endings };
         let settled = Settled { accepted: Mask::first(128), ..Settled::default() };
         // Twice, as when a settle is repeated: nobody is left to hear the second.
-        callers.settled(&[settlement.clone()], std::slice::from_ref(&settled));
+        callers.settled(std::slice::from_ref(&settlement), std::slice::from_ref(&settled));
         callers.settled(&[settlement], &[settled]);
     }
     assert!(callers.table().is_bare());
