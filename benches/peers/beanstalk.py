@@ -20,7 +20,7 @@ class Beanstalk:
             link.line()
         return link
 
-    def submit(self, body=wire.BODY):
+    def submit(self, _link=None, body=wire.BODY):
         return b"put 1024 0 600 %d\r\n%s\r\n" % (len(body), body)
 
     def accepted(self, link):
@@ -49,7 +49,7 @@ class Beanstalk:
         while True:
             work.send(b"reserve\r\n")
             number, body = self.reserved(work)
-            back.send(self.submit(body))
+            back.send(self.submit(body=body))
             back.line()
             work.send(b"delete %s\r\n" % number)
             work.line()

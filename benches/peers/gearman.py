@@ -26,7 +26,7 @@ class Gearman:
     def link(self):
         return wire.Link(self.server.port)
 
-    def submit(self, body=wire.BODY):
+    def submit(self, _link=None, body=wire.BODY):
         return packet(SUBMIT_BG, b"work", b"", body)
 
     def accepted(self, link):

@@ -28,7 +28,6 @@ class Nats:
         while link.line() != b"PONG":
             pass
         link.back = b"back.%d" % id(link)
-        self.last = link
         return link
 
     def ask(self, link, verb, value):
@@ -46,12 +45,10 @@ class Nats:
             if words[0] == b"PING":
                 link.send(b"PONG\r\n")
 
-    def submit(self):
-        # The link that asked last: each has a subject of its own to be answered at.
-        return b"PUB work %s %d\r\n%s\r\n" % (self.last.back, len(wire.BODY), wire.BODY)
+    def submit(self, link):
+        return b"PUB work %s %d\r\n%s\r\n" % (link.back, len(wire.BODY), wire.BODY)
 
     def accepted(self, link):
-        self.last = link
         end = link.buffer.rfind(b"}\r\n") + 3
         if end < 3:
             return 0

@@ -47,7 +47,7 @@ def singles(peer, clients, count):
         picker.register(link.socket, selectors.EVENT_READ, link)
     begun = time.perf_counter()
     for link in links[:count]:
-        link.send(peer.submit())
+        link.send(peer.submit(link))
         asked += 1
     while done < asked:
         for key, _ in picker.select():
@@ -56,7 +56,7 @@ def singles(peer, clients, count):
             for _ in range(peer.accepted(link)):
                 done += 1
                 if asked < count and time.perf_counter() - begun < LONGEST:
-                    link.send(peer.submit())
+                    link.send(peer.submit(link))
                     asked += 1
     return done, done / (time.perf_counter() - begun)
 
@@ -67,7 +67,7 @@ def bulk(peer, count):
     begun = time.perf_counter()
     while done < count and time.perf_counter() - begun < LONGEST:
         some, before = min(some, count - done), time.perf_counter()
-        link.send(peer.submit() * some)
+        link.send(peer.submit(link) * some)
         open_ = some
         while open_:
             link.more()
