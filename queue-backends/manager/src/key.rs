@@ -249,11 +249,12 @@ impl Key {
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyError> {
     let failed = |error| KeyError::Io { path: path.to_owned(), error };
     let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    let (mode, size) = file.metadata().map(|file| (file.mode() & 0o7777, file.size())).map_err(failed)?;
     if mode & 0o077 != 0 {
         return Err(KeyError::Open { path: path.to_owned(), mode });
     }
-    let mut text = Zeroizing::new(String::new());
+    // Whole at once: a text that grows leaves its beginnings behind.
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST.min(size + 1) as usize));
     file.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
 }

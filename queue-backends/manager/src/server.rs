@@ -5,12 +5,12 @@ mod answer;
 mod callers;
 mod calls;
 mod dealer;
+mod dealt;
 mod door;
 mod gate;
 mod grant;
 mod keys;
 mod listen;
-mod passage;
 mod presence;
 mod principal;
 mod question;
@@ -20,7 +20,10 @@ mod strangers;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Once},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -52,12 +55,9 @@ pub struct Config {
     /// long has ended, and a drone whose last link has ended for as long as this is gone: what it had is
     /// rescued.
     pub heartbeat: Duration,
-    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
-    /// already. It is set before the first task is taken from here.
-    pub limits: Limits,
-    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
-    /// until it starts again.
-    pub queues: BTreeMap<QueueName, Limits>,
+    /// How long, after a start, drones that the backend knows have to announce what they hold before anything
+    /// is handed out; three heartbeats, at least 5 s, when not given.
+    pub reannounce: Option<Duration>,
     /// What the manager is called: a client that dials another name is turned away, so that a key cannot be used
     /// where it was not meant. `skep`.
     pub name: String,
@@ -66,21 +66,25 @@ pub struct Config {
     pub users: Vec<(u32, Grant)>,
     /// How long a peer may leave unread what is written to it before its link ends; 10 s.
     pub write_timeout: Duration,
-    /// How long, after a start, drones that the backend knows have to announce what they hold before anything
-    /// is handed out; three heartbeats, at least 5 s, when not given.
-    pub reannounce: Option<Duration>,
+    /// What holds for a queue that is not in `queues`: 10,000 tasks, unless the store has a capacity for it
+    /// already. It is set before the first task is taken from here.
+    pub limits: Limits,
+    /// What holds for these queues, in place of what the store has. An operator's word through this manager wins
+    /// until it starts again.
+    pub queues: BTreeMap<QueueName, Limits>,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        let limits = Limits { capacity: Some(Bound::default()), ..Limits::default() };
         Self {
             heartbeat: HEARTBEAT,
-            limits: Limits { capacity: Some(Bound::default()), ..Limits::default() },
-            queues: BTreeMap::new(),
+            reannounce: None,
             name: "skep".into(),
             users: Vec::new(),
             write_timeout: WRITE,
-            reannounce: None,
+            limits,
+            queues: BTreeMap::new(),
         }
     }
 }
@@ -101,15 +105,15 @@ pub struct Server {
     started_at: Timestamp,
     strangers: Arc<Strangers>,
     owners: Owners,
+    admission: Arc<Admission>,
+    callers: Arc<Callers>,
     dealer: Arc<Dealer>,
     presence: Presence,
     gate: Gate,
-    tasks: TaskTracker,
+    begun: AtomicBool,
     /// One token for each link.
     links: TaskTracker,
-    callers: Arc<Callers>,
-    admission: Arc<Admission>,
-    begun: Once,
+    tasks: TaskTracker,
 }
 
 impl Server {
@@ -120,34 +124,31 @@ impl Server {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Arc<Self> {
-        let started_at = clock.now();
         let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
-        let presence = Presence::new(config.heartbeat, Arc::clone(&clock));
-        let callers = Callers::new(Arc::clone(&clock));
-        let (told, pace) = (Arc::clone(&backend), Arc::clone(&dealer));
-        let admission = Admission::new(told, Arc::clone(&clock), pace, config.clone());
         Arc::new(Self {
+            started_at: clock.now(),
+            strangers: Arc::default(),
+            owners: Owners::default(),
+            admission: Admission::new(&backend, &clock, Arc::clone(&dealer) as _, &config),
+            callers: Callers::new(Arc::clone(&clock)),
+            dealer,
+            presence: Presence::new(config.heartbeat, Arc::clone(&clock)),
+            gate: Gate::new(),
+            begun: AtomicBool::new(false),
+            links: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             backend,
             config,
             clock,
             random,
-            started_at,
-            dealer,
-            presence,
-            gate: Gate::new(),
-            strangers: Arc::default(),
-            owners: Owners::default(),
-            tasks: TaskTracker::new(),
-            links: TaskTracker::new(),
-            callers,
-            admission,
-            begun: Once::new(),
         })
     }
 
     /// Takes connections until told to stop, then ends those there are. One call for each listener.
     pub async fn serve(self: Arc<Self>, listener: Listener, stop: CancellationToken) {
-        self.begun.call_once(|| self.begin(&stop));
+        if !self.begun.swap(true, Relaxed) {
+            self.begin(&stop);
+        }
         if let Some(keys) = listener.keys() {
             self.tasks.spawn(Arc::clone(keys).watch(stop.clone()));
         }

@@ -202,7 +202,12 @@ impl Ring {
     }
 
     fn to_text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(format!("{FORM}\n"));
+        // Room for all of it: a text that grows leaves its beginnings behind.
+        let size = |grant: &Grant| 256 + 65 * (grant.types.len() + grant.queues.len());
+        let size = self.entries.iter().map(|entry| size(&entry.grant)).sum::<usize>();
+        let mut text = Zeroizing::new(String::with_capacity(64 + size));
+        text.push_str(FORM);
+        text.push('\n');
         for Entry { id, name, grant: Grant { role, types, queues }, created_at, revoked, secret } in
             &self.entries
         {

@@ -8,8 +8,6 @@ pub mod bound;
 mod figures;
 mod rules;
 mod tell;
-#[cfg(test)]
-mod tests;
 mod waits;
 
 use std::{
@@ -25,9 +23,15 @@ use skep_queue::{
     Backend, Beat, Block, BlockId, Claimed, Clock, Due, Outcome, QueueName, Reason, Rejection, Result,
     Settlement, Submission, Submitted, TaskType,
 };
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::{bound::Bound, figures::Crew, rules::Rules, waits::Waits};
+use self::{
+    bound::{Bound, Limits},
+    figures::Crew,
+    rules::Rules,
+    waits::Waits,
+};
 
 /// How often bounds that follow the hands, or the waits, are looked at without a cause.
 const OFTEN: Duration = Duration::from_secs(1);
@@ -43,12 +47,15 @@ pub(super) struct Admission {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     pace: Arc<dyn Pace>,
-    config: super::Config,
+    all: Limits,
+    named: BTreeMap<QueueName, Limits>,
     known: Mutex<Known>,
     /// Whoever tells the store of bounds; one at a time, and how often that was asked for and has been done.
     telling: tokio::sync::Mutex<()>,
     asked: AtomicU64,
     told: AtomicU64,
+    /// Somebody went.
+    changed: Notify,
 }
 
 /// What is known, and has been told.
@@ -99,14 +106,23 @@ impl Offer {
 
 impl Admission {
     pub(super) fn new(
-        backend: Arc<dyn Backend>,
-        clock: Arc<dyn Clock>,
+        backend: &Arc<dyn Backend>,
+        clock: &Arc<dyn Clock>,
         pace: Arc<dyn Pace>,
-        config: super::Config,
+        config: &super::Config,
     ) -> Arc<Self> {
-        let (known, telling) = (Mutex::default(), tokio::sync::Mutex::default());
-        let (asked, told) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { backend, clock, pace, config, known, telling, asked, told })
+        Arc::new(Self {
+            backend: Arc::clone(backend),
+            clock: Arc::clone(clock),
+            pace,
+            all: config.limits.clone(),
+            named: config.queues.clone(),
+            known: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
+            asked: AtomicU64::new(0),
+            told: AtomicU64::new(0),
+            changed: Notify::new(),
+        })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -220,6 +236,11 @@ impl Admission {
 
     // === What goes on ===
 
+    /// The drones that live have changed.
+    pub(super) fn changed(&self) {
+        self.changed.notify_one();
+    }
+
     /// Looks at who lives, and tells the store what that makes of the bounds.
     pub(super) async fn refresh(&self) {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -236,18 +257,19 @@ impl Admission {
 
     /// Keeps bounds what hands and waits make them, until told to stop.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let named: Vec<QueueName> = self.config.queues.keys().cloned().collect();
         let keep = async {
+            let mut went = false;
             loop {
-                let strange = self.strange(named.iter());
+                let strange = self.strange(self.named.keys());
                 if let Err(error) = self.meet(strange).await {
                     tracing::warn!(%error, "the store could not be told of the bounds");
                 }
-                if self.known().follows() {
+                let follows = self.known().follows();
+                if went || follows {
                     self.refresh().await;
                 }
                 self.known().waits.sweep(self.clock.elapsed());
-                tokio::time::sleep(OFTEN).await;
+                went = timeout(OFTEN, self.changed.notified()).await.is_ok();
             }
         };
         stop.run_until_cancelled(keep).await;

@@ -49,11 +49,11 @@ impl Session {
             Request::Task { id } => Answer::Task(backend.task(id).await?.map(Into::into)),
             Request::Act { act, ids } => Answer::Acted(server.act(act, ids).await?),
             Request::Set { queue, task_type, setting } => {
-                server.set(queue, task_type, setting).await?;
+                server.admission.overrule(queue, task_type, setting).await?;
                 Answer::Done
             }
             Request::Drones => Answer::Drones(backend.drones().await?),
-            Request::Drain { drone } => Answer::Known(backend.drain(drone).await?),
+            Request::Drain { drone } => Answer::Known(server.drain(drone).await?),
             Request::Rescue { drone } => Answer::Known(server.rescue(drone).await?),
         })
     }

@@ -111,6 +111,11 @@ impl Callers {
         self.sooner.notify_one();
     }
 
+    /// A drone has taken over what another had.
+    pub(super) fn inherited(&self, former: Incarnation, drone: Incarnation) {
+        self.table().inherit(former, drone);
+    }
+
     /// A drone was taken for gone, and its tasks were rescued.
     pub(super) fn gone(&self, drone: Incarnation) {
         let held = self.table().held_by(drone);

@@ -45,8 +45,11 @@ impl Session {
         wait: Duration,
     ) -> Result<Answer, Error> {
         let caller = self.server.callers.register(id, Box::new(question.notes()));
-        let known = end_of(self.server.backend.task(id).await?);
-        let end = match known {
+        let task = self.server.backend.task(id).await?;
+        // Whose results are not granted is not there.
+        let grant = &self.principal.grant;
+        let task = task.filter(|task| grant.covers(&task.view.queue, &task.view.task_type));
+        let end = match end_of(task) {
             Some(end) => end,
             None if wait.is_zero() => End::Waiting,
             None => {

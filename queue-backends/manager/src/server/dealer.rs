@@ -8,6 +8,7 @@
 
 mod ledger;
 mod pace;
+mod report;
 mod score;
 mod stock;
 mod table;
@@ -21,14 +22,14 @@ use std::{
 };
 
 use skep_queue::{
-    Backend, Beat, ClaimId, Claimed, Clock, Due, Incarnation, Orders, Outcome, Pump, QueueName, Settled,
-    Settlement, Submission, Submitted, TaskType,
+    Backend, Beat, Claimed, Clock, Incarnation, Orders, Pump, QueueName, Settled, Submitted, TaskType,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::view::Hands;
 use ledger::Ended;
+pub(super) use report::{Report, brings};
 use table::{Grant, PATIENCE, Table};
 
 /// Work of one type in one queue.
@@ -45,17 +46,6 @@ pub(super) struct Dealer {
     waits: Notify,
     /// Somebody was told, and may be late.
     told: Notify,
-}
-
-/// What a settle may make available, read before it is passed on.
-pub(super) struct Report(Vec<Part>);
-
-struct Part {
-    claim: ClaimId,
-    runs: skep_queue::Mask,
-    /// Members that are given back, to be tried again at once.
-    back: skep_queue::Mask,
-    follow: Vec<(Kind, usize)>,
 }
 
 /// How fast work of a kind is done.
@@ -90,8 +80,9 @@ impl Dealer {
     fn turn<T>(&self, change: impl FnOnce(&mut Table, Duration) -> T) -> T {
         let (mut table, now) = (self.table(), self.clock.elapsed());
         let answer = change(&mut table, now);
-        table.deal(now);
-        self.told.notify_one();
+        if table.deal(now) {
+            self.told.notify_one();
+        }
         answer
     }
 
@@ -257,47 +248,5 @@ impl Dealer {
                 .filter(|(kind, _)| types.contains(&kind.1))
                 .for_each(|(_, stock)| stock.came(1, table.news));
         });
-    }
-}
-
-/// What a submission brings, block by block: its kind, and how many tasks that may start at once.
-pub(super) fn brings(submission: &Submission) -> Vec<(Kind, usize)> {
-    submission.blocks.iter().map(block_brings).collect()
-}
-
-fn block_brings(block: &skep_queue::Block) -> (Kind, usize) {
-    let tasks = if block.due == Due::Now { block.payloads.len() } else { 0 };
-    ((block.queue.clone(), block.task_type.clone()), tasks)
-}
-
-impl Report {
-    /// Reads settlements.
-    pub(super) fn of(settlements: &[Settlement]) -> Self {
-        Self(settlements.iter().map(Part::of).collect())
-    }
-}
-
-impl Part {
-    fn of(settlement: &Settlement) -> Self {
-        let (mut runs, mut back, mut follow) = (Default::default(), Default::default(), Vec::new());
-        for ending in &settlement.endings {
-            match &ending.outcome {
-                Outcome::Complete { submit, .. } => {
-                    runs |= ending.members;
-                    follow.extend(submit.iter().map(block_brings));
-                }
-                Outcome::Discard { .. } | Outcome::Cancel { .. } => runs |= ending.members,
-                Outcome::Retry { after, .. } => {
-                    runs |= ending.members;
-                    if after.is_zero() {
-                        back |= ending.members;
-                    }
-                }
-                Outcome::Snooze { after } if after.is_zero() => back |= ending.members,
-                Outcome::Snooze { .. } => {}
-                Outcome::Release | Outcome::Interrupt => back |= ending.members,
-            }
-        }
-        Self { claim: settlement.claim, runs, back, follow }
     }
 }

@@ -65,10 +65,9 @@ impl Server {
 
     /// Serves somebody for as long as he is who he was.
     async fn host(self: Arc<Self>, pipe: AnyPipe, principal: Principal, stop: CancellationToken) {
-        let principal = Arc::new(principal);
-        let links = self.links.clone();
+        let (principal, _link) = (Arc::new(principal), self.links.token());
         let session = Session::new(self, Arc::clone(&principal), stop.clone());
-        let mut running = std::pin::pin!(links.track_future(session.run(pipe)));
+        let mut running = std::pin::pin!(session.run(pipe));
         tokio::select! {
             () = &mut running => return,
             () = principal.deposed() => {}

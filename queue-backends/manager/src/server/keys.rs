@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Keys {
     path: PathBuf,
     ring: watch::Sender<Arc<Ring>>,
+    seen: Mutex<Option<Version>>,
     /// Stands in for the key of whom nobody knows, so that as much is done for him as for one who is known.
     pub(super) nobody: Secret,
 }
@@ -29,8 +30,8 @@ type Version = (u64, i64, i64, u64);
 
 impl Keys {
     pub(super) fn load(path: &Path) -> Result<Self, KeyError> {
-        let ring = Arc::new(Ring::load(path)?);
-        Ok(Self { path: path.to_owned(), ring: watch::Sender::new(ring), nobody: Secret::random()? })
+        let ring = watch::Sender::new(Arc::new(Ring::load(path)?));
+        Ok(Self { path: path.to_owned(), ring, seen: Mutex::new(None), nobody: Secret::random()? })
     }
 
     /// Those of this moment.
@@ -45,27 +46,26 @@ impl Keys {
         drop(other);
     }
 
-    /// Looks at the file until told to stop. A ring that cannot be read changes nothing but the log.
+    /// Looks at the file until told to stop.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut seen = None;
-        loop {
-            let version = self.version();
-            if version != seen {
-                match Ring::load(&self.path) {
-                    Ok(ring) => {
-                        self.ring.send_if_modified(|known| {
-                            let differs = **known != ring;
-                            *known = Arc::new(ring);
-                            differs
-                        });
-                    }
-                    Err(error) => tracing::error!(%error, "the keys stay as they were"),
-                }
-                seen = version;
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+            self.look();
+        }
+    }
+
+    /// Reads the file again if it is another. A ring that cannot be read changes nothing but the log.
+    pub(super) fn look(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = self.version();
+        if version == *seen {
+            return;
+        }
+        *seen = version;
+        match Ring::load(&self.path) {
+            Ok(ring) => {
+                self.ring.send_replace(Arc::new(ring));
             }
-            if stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
-                return;
-            }
+            Err(error) => tracing::error!(%error, "the keys stay as they were"),
         }
     }
 

@@ -38,6 +38,15 @@ struct Seen {
     spoke: bool,
 }
 
+/// What became of drones without a link.
+#[derive(Debug, Default)]
+struct Verdict {
+    /// Their time is over.
+    over: Vec<Incarnation>,
+    /// They spoke elsewhere since, and are another manager's; or the backend has forgotten them.
+    elsewhere: Vec<Incarnation>,
+}
+
 impl Presence {
     pub(super) fn new(heartbeat: Duration, clock: Arc<dyn Clock>) -> Self {
         Self { drones: Mutex::default(), links: AtomicU64::new(0), heartbeat, clock, lost: Notify::new() }
@@ -58,6 +67,12 @@ impl Presence {
         let seen = drones.entry(drone).or_default();
         seen.links.insert(link);
         (seen.lost, seen.spoke) = (None, true);
+    }
+
+    /// What it said has reached the backend. If its link ended long before, it is lost once more.
+    pub(super) fn answered(&self, drone: Incarnation) {
+        let lost = || Seen { lost: Some(self.clock.elapsed()), ..Seen::default() };
+        self.drones().entry(drone).or_insert_with(lost).spoke = true;
     }
 
     /// A drone needs no watching any more: it said goodbye, or another has taken over what it held.
@@ -121,7 +136,9 @@ impl Presence {
         }
         let speaking = self.speaking();
         let known = backend.drones().await?;
-        for drone in self.judge(&speaking, &known) {
+        let Verdict { over, elsewhere } = self.judge(&speaking, &known);
+        elsewhere.into_iter().for_each(gone);
+        for drone in over {
             if backend.rescue(drone).await? {
                 tracing::warn!(%drone, "a drone lost its link and did not come back: what it had is rescued");
             }
@@ -142,26 +159,25 @@ impl Presence {
         drones.iter_mut().filter_map(spoke).collect()
     }
 
-    /// Notes when each drone spoke, and answers those whose time is over. A drone that spoke elsewhere since
-    /// its link was lost lives, and is the other manager's.
-    fn judge(&self, speaking: &HashSet<Incarnation>, known: &[DroneView]) -> Vec<Incarnation> {
+    /// Notes when each drone spoke, and says of those without a link what became of them.
+    fn judge(&self, speaking: &HashSet<Incarnation>, known: &[DroneView]) -> Verdict {
         let (mut drones, now) = (self.drones(), self.clock.elapsed());
-        let mut over = Vec::new();
+        let mut verdict = Verdict::default();
         drones.retain(|drone, seen| {
-            let view = known.iter().find(|view| view.incarnation == *drone);
+            let beat_at = known.iter().find(|view| view.incarnation == *drone).map(|view| view.beat_at);
             if seen.beat_at.is_none() || speaking.contains(drone) {
-                seen.beat_at = view.map(|view| view.beat_at);
+                seen.beat_at = beat_at;
             }
             let Some(lost) = seen.lost else { return true };
-            let Some(view) = view else { return false };
-            if seen.beat_at != Some(view.beat_at) {
+            if beat_at.is_none() || beat_at != seen.beat_at {
+                verdict.elsewhere.push(*drone);
                 return false;
             }
             if now.saturating_sub(lost) >= self.heartbeat {
-                over.push(*drone);
+                verdict.over.push(*drone);
             }
             true
         });
-        over
+        verdict
     }
 }

@@ -49,6 +49,7 @@ impl Principal {
         strangers: &Strangers,
         clock: Arc<dyn Clock>,
     ) -> Result<(Secure<TcpStream>, Self), HandshakeError> {
+        keys.look();
         let ring = keys.ring();
         let known = |prelude: &Prelude| {
             let entry = ring.active(prelude.key).filter(|_| prelude.server == server);

@@ -98,18 +98,16 @@ impl Session {
         match request {
             Err(error) => question.answer(Err(error)),
             Ok(Request::Forget { id }) => self.forget(id),
-            Ok(Request::Hello(hello)) => {
-                question.answer(self.principal.honest().and_then(|()| self.welcome(&hello)));
-            }
+            Ok(Request::Hello(hello)) => question.answer(self.welcome(&hello)),
             Ok(request @ (Request::Ping | Request::Progress { .. })) => {
-                let answer = self.reply(&mut question, request).await;
+                let answer = self.answer(&mut question, request).await;
                 question.answer(answer);
             }
             Ok(request) if request.waits() => match self.waiting(id) {
                 Some(token) => {
                     let session = Arc::clone(self);
                     tasks.spawn(async move {
-                        let answer = session.reply(&mut question, request);
+                        let answer = session.answer(&mut question, request);
                         let answer = token.run_until_cancelled(answer).await;
                         session.waits.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                         if let Some(answer) = answer {
@@ -122,9 +120,10 @@ impl Session {
             // To its end, also when the link is lost: what claims or stores is never left half-way.
             Ok(request) => {
                 let session = Arc::clone(self);
+                session.principal.audit(&request);
                 tasks.spawn(async move {
-                    let answer = session.reply(&mut question, request).await;
-                    question.answer(answer);
+                    let answer = session.answer(&mut question, request).await;
+                    question.answer(answer.map(|answer| session.principal.shown(answer)));
                 });
             }
         }
@@ -139,12 +138,6 @@ impl Session {
         let token = self.stop.child_token();
         waits.insert(id, token.clone());
         Some(token)
-    }
-
-    /// Answers, and shows what this principal may see.
-    async fn reply(self: &Arc<Self>, question: &mut Question, request: Request) -> Result<Answer, Error> {
-        self.principal.audit(&request);
-        self.answer(question, request).await.map(|answer| self.principal.shown(answer))
     }
 
     fn forget(&self, id: u32) {

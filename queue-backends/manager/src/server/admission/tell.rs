@@ -30,7 +30,7 @@ impl Admission {
                 continue;
             }
             let view = views.iter().find(|view| view.name == queue);
-            let (mut rules, settings) = Rules::new(self.config.queues.get(&queue), &self.config.limits, view);
+            let (mut rules, settings) = Rules::new(self.named.get(&queue), &self.all, view);
             for setting in settings {
                 self.backend.set(queue.clone(), None, setting).await?;
             }

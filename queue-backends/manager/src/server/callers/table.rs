@@ -37,6 +37,8 @@ struct Watched {
     callers: BTreeMap<u64, (oneshot::Sender<End>, Box<dyn Ear>)>,
     last: Option<Bytes>,
     held: Option<Held>,
+    /// Something was done to it before it was known to be in the store.
+    touched: bool,
     /// Absent until the task is known to be in the store.
     look: Option<Look>,
 }
@@ -96,6 +98,12 @@ impl Table {
         }
     }
 
+    /// Another drone has taken over what this one had.
+    pub(super) fn inherit(&mut self, former: Incarnation, drone: Incarnation) {
+        let held = self.tasks.values_mut().filter_map(|watched| watched.held.as_mut());
+        held.filter(|held| held.drone == former).for_each(|held| held.drone = drone);
+    }
+
     pub(super) fn held_by(&self, drone: Incarnation) -> Vec<TaskId> {
         let holds = |watched: &Watched| watched.held.is_some_and(|held| held.drone == drone);
         self.tasks.iter().filter(|(_, watched)| holds(watched)).map(|(task, _)| *task).collect()
@@ -123,14 +131,18 @@ impl Table {
             watched.look = Some(Look { at: Some(at), pause: PAUSES[0] });
             self.looks.insert((at, task));
         }
-        if at_once {
+        if at_once || std::mem::take(&mut watched.touched) {
             self.look_now(task);
         }
     }
 
-    /// Looks as soon as may be, if the task is looked at at all.
+    /// Looks as soon as may be: at once, or when the task is known to be in the store.
     pub(super) fn look_now(&mut self, task: TaskId) {
-        let Some(look) = self.tasks.get_mut(&task).and_then(|watched| watched.look.as_mut()) else { return };
+        let Some(watched) = self.tasks.get_mut(&task) else { return };
+        let Some(look) = &mut watched.look else {
+            watched.touched = true;
+            return;
+        };
         if let Some(at) = look.at.replace(Duration::ZERO) {
             self.looks.remove(&(at, task));
         }

@@ -33,8 +33,6 @@ pub(super) struct Known {
     /// this manager started.
     other: usize,
     pace: Pace,
-    /// It has waited for work here: so it will again when it has room.
-    pub(super) waits: bool,
     /// It has no link just now.
     pub(super) away: bool,
 }
@@ -100,14 +98,11 @@ impl Ledger {
             known.queues.push(beat.queue.clone());
         }
         let former = self.adopt(beat, now);
-        let held = |claim: &ClaimId| beat.held.contains(claim) || orders.phantoms.contains(claim);
-        let mine = &self.drones[&beat.drone].claims;
+        let held: HashSet<&ClaimId> = beat.held.iter().chain(&orders.phantoms).collect();
+        let mine = self.drones[&beat.drone].claims.iter().filter(|claim| !held.contains(claim));
         let older = |claim: &&ClaimId| self.claims.get(claim).is_some_and(|given| given.turn < turn);
-        let dropped: Vec<ClaimId> =
-            mine.iter().filter(older).filter(|claim| !held(claim)).chain(&orders.lost).copied().collect();
-        for claim in dropped {
-            self.drop_claim(claim);
-        }
+        let dropped: Vec<ClaimId> = mine.filter(older).chain(&orders.lost).copied().collect();
+        dropped.into_iter().for_each(|claim| self.drop_claim(claim));
         let unknown = |claim: &&ClaimId| !self.claims.contains_key(claim) && !orders.lost.contains(claim);
         let strange = beat.held.iter().any(|claim| unknown(&claim));
         if let Some(known) = self.drones.get_mut(&beat.drone) {

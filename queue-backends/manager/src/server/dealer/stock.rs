@@ -25,8 +25,8 @@ pub(super) struct Stock {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Eater {
-    /// It has room, as far as it said, and nothing to fill it.
-    pub(super) hungry: bool,
+    /// It has waited for it here, and will again when it has room.
+    pub(super) waits: bool,
     /// How many of its shares it was given whole, one after the other.
     pub(super) streak: u32,
 }
@@ -60,9 +60,9 @@ impl Stock {
         self.news = news;
     }
 
-    /// Whether a drone other than this one would take what this one leaves.
-    pub(super) fn others_hungry(&self, drone: Incarnation) -> bool {
-        self.eaters.iter().any(|(eater, state)| *eater != drone && state.hungry)
+    /// Whether a drone other than this one takes such work when it has room.
+    pub(super) fn has_others(&self, drone: Incarnation) -> bool {
+        self.eaters.iter().any(|(eater, state)| *eater != drone && state.waits)
     }
 
     /// Whether there is more than those who were told will take.
@@ -78,25 +78,14 @@ impl Stock {
         self.woken.push(Woken { drone, until, share });
     }
 
-    /// A drone came: whether it had been told to.
-    pub(super) fn awake(&mut self, drone: Incarnation) -> bool {
-        let before = self.woken.len();
+    /// A drone came.
+    pub(super) fn awake(&mut self, drone: Incarnation) {
         self.woken.retain(|woken| woken.drone != drone);
-        self.woken.len() < before
     }
 
-    /// Those who did not come in time have no room; whether there are any.
-    pub(super) fn late(&mut self, now: Duration) -> bool {
-        let before = self.woken.len();
-        let eaters = &mut self.eaters;
-        self.woken.retain(|woken| {
-            let waits = woken.until > now;
-            if !waits && let Some(eater) = eaters.get_mut(&woken.drone) {
-                eater.hungry = false;
-            }
-            waits
-        });
-        self.woken.len() < before
+    /// Those who did not come in time have no room.
+    pub(super) fn late(&mut self, now: Duration) {
+        self.woken.retain(|woken| woken.until > now);
     }
 
     /// When the first of those who were told is late.

@@ -30,7 +30,7 @@ pub(super) struct Table {
 /// What a pump may take.
 #[derive(Debug)]
 pub(in crate::server) struct Grant {
-    drone: Incarnation,
+    pub(in crate::server) drone: Incarnation,
     claim: ClaimId,
     shares: Vec<Share>,
 }
@@ -38,8 +38,6 @@ pub(in crate::server) struct Grant {
 #[derive(Debug)]
 struct Share {
     kind: Kind,
-    /// What the drone has room for.
-    room: usize,
     share: usize,
     /// What was the news then.
     news: u64,
@@ -56,11 +54,9 @@ impl Table {
 
     /// A drone waits for work of these types; it is told when to come.
     pub(super) fn wait(&mut self, drone: Incarnation, types: &[TaskType]) -> (u64, oneshot::Receiver<()>) {
-        let known = self.ledger.known(drone);
-        known.waits = true;
-        let queues = known.queues.clone();
+        let queues = self.ledger.known(drone).queues.clone();
         for kind in queues.iter().flat_map(|queue| types.iter().map(|of| (queue.clone(), of.clone()))) {
-            self.stocks.kinds.entry(kind).or_default().eaters.entry(drone).or_default().hungry = true;
+            self.stocks.kinds.entry(kind).or_default().eaters.entry(drone).or_default().waits = true;
         }
         let (wake, woken) = oneshot::channel();
         self.waits += 1;
@@ -68,9 +64,10 @@ impl Table {
         (self.waits, woken)
     }
 
-    /// Tells whoever shall come, of every kind of which there is something.
-    pub(super) fn deal(&mut self, now: Duration) {
-        let Self { ledger, stocks: Stocks { kinds, waits }, open: true, .. } = self else { return };
+    /// Tells whoever shall come, of every kind of which there is something; whether anybody was told.
+    pub(super) fn deal(&mut self, now: Duration) -> bool {
+        let Self { ledger, stocks: Stocks { kinds, waits }, open: true, .. } = self else { return false };
+        let mut told = false;
         for (kind, stock) in kinds.iter_mut().filter(|(_, stock)| stock.more > 0) {
             while stock.unpromised()
                 && let Some((id, share)) = next(ledger, waits.iter(), kind, stock)
@@ -78,9 +75,11 @@ impl Table {
             {
                 if wake.send(()).is_ok() {
                     stock.wake(drone, share, now + PATIENCE);
+                    told = true;
                 }
             }
         }
+        told
     }
 
     /// Cuts a pump to what it may take. Asked again under the same claim id, it may take what it was given.
@@ -99,42 +98,26 @@ impl Table {
             for demand in &mut pump.demands {
                 let kind = (pump.queue.clone(), demand.task_type.clone());
                 let stock = self.stocks.kinds.entry(kind.clone()).or_default();
-                stock.awake(drone);
                 let share = share(load, stock, drone).min(demand.room);
-                shares.push(Share { kind, room: demand.room, share, news: stock.news });
+                shares.push(Share { kind, share, news: stock.news });
                 demand.room = share;
             }
             pump.demands.retain(|demand| demand.room > 0);
-            self.leave_out(drone, &shares);
+            // It has no room for what it was told of and did not ask for.
+            self.stocks.kinds.values_mut().for_each(|stock| stock.awake(drone));
         }
         Grant { drone, claim, shares }
-    }
-
-    /// A drone that came has no room for what it was told of and did not ask for.
-    fn leave_out(&mut self, drone: Incarnation, shares: &[Share]) {
-        if shares.is_empty() {
-            return;
-        }
-        for stock in self.stocks.kinds.values_mut() {
-            if stock.awake(drone)
-                && let Some(eater) = stock.eaters.get_mut(&drone)
-            {
-                eater.hungry = false;
-            }
-        }
     }
 
     /// A pump was answered, or failed.
     pub(super) fn handed(&mut self, grant: &Grant, claimed: Option<&[Claimed]>, now: Duration) {
         let Some(claimed) = claimed else { return };
         self.ledger.give(grant.drone, grant.claim, claimed, now);
-        let waits = self.ledger.known(grant.drone).waits;
-        for Share { kind, room, share, news } in &grant.shares {
+        for Share { kind, share, news } in &grant.shares {
             let of_kind = claimed.iter().filter(|claimed| claimed.task_type == kind.1);
             let given = of_kind.map(|claimed| claimed.live.len()).sum::<usize>();
             let stock = self.stocks.kinds.entry(kind.clone()).or_default();
             let eater = stock.eaters.entry(grant.drone).or_default();
-            eater.hungry = waits && given < *room;
             if *share == 0 {
                 continue;
             }
@@ -193,9 +176,9 @@ fn next<'a>(
     best.map(|(id, share, _)| (id, share))
 }
 
-/// How much of a kind a drone may take: all that it has room for, unless others want it too.
+/// How much of a kind a drone may take: all that it has room for, unless others take such work too.
 fn share(load: Load, stock: &Stock, drone: Incarnation) -> usize {
-    if stock.others_hungry(drone) {
+    if stock.has_others(drone) {
         load.share(stock.eaters.get(&drone).map_or(0, |eater| eater.streak))
     } else {
         usize::MAX

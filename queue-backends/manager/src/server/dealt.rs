@@ -1,12 +1,12 @@
-//! What passes through: each conversation with the backend, and who of this manager hears of it. The dealer, the
-//! gate and the watch over links see the drones, admission sees what comes in, and callers see what ends.
+//! The backend as drones and submitters reach it through a manager: what it says is passed on, and the dealer,
+//! the gate, the callers and the watch over links hear of it.
 
 use std::sync::Arc;
 
 use skep_queue::{
-    Beat, Claimed, Incarnation, Orders, Progress, Pump, QueueName, Result, Settled, Settlement, Submission,
+    Beat, Claimed, Error, Incarnation, Orders, Progress, Pump, QueueName, Settled, Settlement, Submission,
     Submitted, TaskId, TaskType,
-    admin::{Act, Acted, Setting},
+    admin::{Act, Acted},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,52 +17,55 @@ use super::{
 };
 
 impl Server {
-    pub(super) async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
-        let (offer, work) = (Offer::of(&submission), dealer::brings(&submission));
+    pub(super) async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>, Error> {
+        let (work, offer) = (dealer::brings(&submission), Offer::of(&submission));
         self.admission.open(&offer).await?;
         let mut answers = self.backend.submit(submission).await?;
-        self.dealer.arrived(&work, &answers);
         self.admission.judged(&offer, &mut answers);
+        self.dealer.arrived(&work, &answers);
         Ok(answers)
     }
 
-    pub(super) async fn pump(&self, mut pump: Pump, link: u64) -> Result<Vec<Claimed>> {
-        let drone = pump.drone;
-        self.speaks(drone, link);
+    pub(super) async fn pump(&self, mut pump: Pump, link: u64) -> Result<Vec<Claimed>, Error> {
+        self.speaks(pump.drone, link);
         self.gate.looked().await?;
         let grant = self.dealer.grant(&mut pump);
         let answer = self.backend.pump(pump).await;
+        self.presence.answered(grant.drone);
+        if let Ok(claimed) = &answer {
+            self.callers.handed(grant.drone, claimed);
+            self.admission.handed(claimed);
+        }
         self.dealer.handed(&grant, answer.as_deref().ok());
-        let claimed = answer?;
-        self.callers.handed(drone, &claimed);
-        self.admission.handed(&claimed);
-        Ok(claimed)
+        answer
     }
 
     pub(super) async fn settle(
         &self,
         settlements: Vec<Settlement>,
         drone: Option<Incarnation>,
-    ) -> Result<Vec<Settled>> {
+    ) -> Result<Vec<Settled>, Error> {
         self.admission.follow(&settlements).await?;
         let report = Report::of(&settlements);
         let watched = (!self.callers.is_empty()).then(|| settlements.clone());
-        let settled = self.backend.settle(settlements).await?;
-        self.dealer.settled(drone, &report, &settled);
+        let answers = self.backend.settle(settlements).await?;
         if let Some(settlements) = watched {
-            self.callers.settled(&settlements, &settled);
+            self.callers.settled(&settlements, &answers);
         }
-        Ok(settled)
+        self.dealer.settled(drone, &report, &answers);
+        Ok(answers)
     }
 
-    pub(super) async fn beat(&self, beat: Beat, link: u64) -> Result<Orders> {
+    pub(super) async fn beat(&self, beat: Beat, link: u64) -> Result<Orders, Error> {
         if !beat.leaving {
             self.speaks(beat.drone, link);
         }
         let turn = self.dealer.hears();
         let orders = self.backend.beat(beat.clone()).await?;
+        self.presence.answered(beat.drone);
         for former in self.dealer.seen(&beat, &orders, turn) {
             self.presence.left(former);
+            self.callers.inherited(former, beat.drone);
         }
         if beat.leaving {
             self.presence.left(beat.drone);
@@ -82,43 +85,42 @@ impl Server {
         }
     }
 
+    fn speaks(&self, drone: Incarnation, link: u64) {
+        self.presence.spoke(drone, link);
+        self.dealer.here(drone);
+    }
+
     /// Hands notes on to those who wait here. Nobody else hears of them.
     pub(super) fn progress(&self, notes: Vec<Progress>) {
         self.callers.note(notes);
     }
 
-    pub(super) async fn act(&self, act: Act, ids: Vec<TaskId>) -> Result<Vec<Acted>> {
+    pub(super) async fn act(&self, act: Act, ids: Vec<TaskId>) -> Result<Vec<Acted>, Error> {
         let acted = self.backend.act(act, ids.clone()).await?;
         self.callers.touched(ids);
         Ok(acted)
     }
 
-    pub(super) async fn set(
-        &self,
-        queue: QueueName,
-        task_type: Option<TaskType>,
-        setting: Setting,
-    ) -> Result<()> {
-        self.admission.overrule(queue, task_type, setting).await
-    }
-
     /// Takes a drone for gone, at an operator's word.
-    pub(super) async fn rescue(&self, drone: Incarnation) -> Result<bool> {
+    pub(super) async fn rescue(&self, drone: Incarnation) -> Result<bool, Error> {
         let known = self.backend.rescue(drone).await?;
-        self.rescued(drone);
+        self.gone(drone);
         self.admission.refresh().await;
         Ok(known)
     }
 
-    /// The tasks of a drone wait again, or have ended.
-    fn rescued(&self, drone: Incarnation) {
-        self.dealer.gone(drone);
-        self.callers.gone(drone);
+    /// Tells a drone to drain: from now on its hands are not counted.
+    pub(super) async fn drain(&self, drone: Incarnation) -> Result<bool, Error> {
+        let known = self.backend.drain(drone).await?;
+        self.admission.refresh().await;
+        Ok(known)
     }
 
-    fn speaks(&self, drone: Incarnation, link: u64) {
-        self.presence.spoke(drone, link);
-        self.dealer.here(drone);
+    /// A drone is gone, and what it had is rescued.
+    fn gone(&self, drone: Incarnation) {
+        self.dealer.gone(drone);
+        self.callers.gone(drone);
+        self.admission.changed();
     }
 
     /// A link ended.
@@ -130,16 +132,13 @@ impl Server {
 
     /// What a server does beside answering, until told to stop.
     pub(super) fn begin(self: &Arc<Self>, stop: &CancellationToken) {
-        self.tasks.spawn(Arc::clone(&self.callers).watch(Arc::clone(&self.backend), stop.clone()));
-        self.tasks.spawn(Arc::clone(&self.admission).run(stop.clone()));
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move { server.dealer.hurry(&stopped).await });
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move { server.dealer.listen(&*server.backend, &stopped).await });
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move {
-            let rescued = |drone| server.rescued(drone);
-            server.presence.watch(&*server.backend, rescued, &stopped).await;
+            server.presence.watch(&*server.backend, |drone| server.gone(drone), &stopped).await;
         });
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move {
@@ -148,6 +147,9 @@ impl Server {
                 server.dealer.open();
             }
         });
+        let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
+        self.tasks.spawn(callers.watch(backend, stop.clone()));
+        self.tasks.spawn(Arc::clone(&self.admission).run(stop.clone()));
     }
 }
 
