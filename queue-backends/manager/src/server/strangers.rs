@@ -40,11 +40,12 @@ pub(super) struct Place {
     pub(super) gone: CancellationToken,
 }
 
-/// First messages that were good. Said again they are somebody else's.
+/// First messages that were good, by half of the public key with which each begins. Said again they are somebody
+/// else's.
 #[derive(Default)]
 struct Heard {
-    all: HashSet<[u8; MESSAGE]>,
-    order: VecDeque<[u8; MESSAGE]>,
+    all: HashSet<u128>,
+    order: VecDeque<u128>,
 }
 
 impl Strangers {
@@ -67,11 +68,12 @@ impl Strangers {
 
     /// Whether this first message is heard for the first time, as far back as is remembered.
     pub(super) fn fresh(&self, message: &[u8; MESSAGE]) -> bool {
+        let key = message.first_chunk().map_or(0, |half| u128::from_ne_bytes(*half));
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if !heard.all.insert(*message) {
+        if !heard.all.insert(key) {
             return false;
         }
-        heard.order.push_back(*message);
+        heard.order.push_back(key);
         if heard.order.len() > REMEMBERED
             && let Some(oldest) = heard.order.pop_front()
         {
@@ -95,5 +97,52 @@ fn site(from: IpAddr) -> IpAddr {
     match from {
         IpAddr::V4(_) => from,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(strangers: &Strangers) -> Vec<IpAddr> {
+        strangers.waiting.lock().unwrap().iter().map(|one| one.from).collect()
+    }
+
+    #[test]
+    fn few_wait_and_fewer_of_one_address() {
+        let strangers = Arc::new(Strangers::default());
+        let address = |n: u32| IpAddr::V4(n.into());
+        let mut places = (0..9).map(|_| strangers.enter(address(1))).collect::<Vec<_>>();
+        assert_eq!(waiting(&strangers), [address(1); 8]);
+        assert!(places[0].gone.is_cancelled() && !places[1].gone.is_cancelled());
+        places.extend((0..56).map(|n| strangers.enter(address(100 + n))));
+        assert!(!places[1].gone.is_cancelled());
+        places.push(strangers.enter(address(200)));
+        assert!(places[1].gone.is_cancelled(), "the oldest of all");
+        assert_eq!(waiting(&strangers).len(), 64);
+        drop(places);
+        assert_eq!(waiting(&strangers), [] as [IpAddr; 0]);
+    }
+
+    #[test]
+    fn a_network_is_one_address() {
+        let same = |a: &str, b: &str| site(a.parse().unwrap()) == site(b.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::ffff:2") && !same("2001:db8::1", "2001:db8:0:1::1"));
+        assert!(!same("10.0.0.1", "10.0.0.2"));
+    }
+
+    #[test]
+    fn the_last_first_messages_are_remembered() {
+        let strangers = Strangers::default();
+        let message = |n: usize| {
+            let mut message = [7; MESSAGE];
+            message[..8].copy_from_slice(&n.to_le_bytes());
+            message
+        };
+        assert!(strangers.fresh(&message(0)) && !strangers.fresh(&message(0)));
+        assert!((1..=REMEMBERED).all(|n| strangers.fresh(&message(n))));
+        assert!((1..=REMEMBERED).all(|n| !strangers.fresh(&message(n))));
+        assert!(strangers.fresh(&message(0)), "the oldest was forgotten");
+        assert_eq!(strangers.heard.lock().unwrap().all.len(), REMEMBERED);
     }
 }
