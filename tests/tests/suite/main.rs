@@ -8,6 +8,7 @@ mod disk;
 mod drain;
 mod kills;
 mod mains;
+mod manager_fair;
 mod outage;
 mod pg_book;
 mod pg_capacity;
