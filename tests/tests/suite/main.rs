@@ -9,6 +9,7 @@ mod drain;
 mod kills;
 mod mains;
 mod manager_fair;
+mod manager_flood;
 mod outage;
 mod pg_book;
 mod pg_capacity;
