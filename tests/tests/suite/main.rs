@@ -11,6 +11,7 @@ mod mains;
 mod manager_calls;
 mod manager_fair;
 mod manager_fleet;
+mod manager_flood;
 mod manager_kills;
 mod managers;
 mod outage;
