@@ -186,7 +186,7 @@ impl Pulse {
     fn beat(&mut self, heard: u64, sender: &Sender) -> Result<(), FrameError> {
         self.quiet = if heard == self.heard { self.quiet + 1 } else { 0 };
         self.heard = heard;
-        if self.quiet > SILENCE {
+        if self.quiet >= SILENCE {
             return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
         }
         if self.spoken
