@@ -39,7 +39,6 @@ async fn a_killed_manager_loses_nothing_and_runs_nothing_twice() {
     }
     busy(&scene, 100).await;
     let acknowledged = pushers.stop(&mut scene).await;
-    scene.empty(BOUND * 2).await;
     scene.only_drones(&["one", "two"]).await;
     for drone in drones {
         assert!(drone.drained().await.success(), "nothing is left in an outbox");

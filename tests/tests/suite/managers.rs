@@ -119,8 +119,8 @@ impl Pushers {
         Self(urls.iter().enumerate().map(start).collect())
     }
 
-    /// Ends them. What they were told was accepted is to be there; what they were not told of may be. Answers
-    /// how many tasks they were told of.
+    /// Ends them, and returns when nothing is left to do. What they were told was accepted is to be there; what
+    /// they were not told of may be. Answers of how many tasks they were told.
     pub async fn stop(mut self, scene: &mut Scene) -> usize {
         for mut pusher in self.0.drain(..) {
             assert!(pusher.try_wait().unwrap().is_none(), "a submitter gave up: see pusher-*.log");
@@ -128,17 +128,19 @@ impl Pushers {
             pusher.wait().unwrap();
             scene.killed(pusher.id());
         }
+        // By then what was on its way has arrived.
+        scene.empty(BOUND * 2).await;
         let there: HashSet<TaskId> = scene.tasks().await.into_iter().map(|view| view.id).collect();
-        let (mut told, mut acknowledged) = (HashSet::new(), 0);
+        let (mut told, mut offered) = (HashSet::new(), HashSet::new());
         for entry in scene.entries() {
             match entry {
-                Entry::Submitted { task } => acknowledged += usize::from(told.insert(task)),
-                Entry::Offered { task } if there.contains(&task) => drop(told.insert(task)),
+                Entry::Submitted { task } => drop(told.insert(task)),
+                Entry::Offered { task } if there.contains(&task) => drop(offered.insert(task)),
                 _ => {}
             }
         }
-        scene.acknowledged(told);
-        acknowledged
+        scene.acknowledged(told.union(&offered).copied());
+        told.len()
     }
 }
 
