@@ -105,7 +105,7 @@ async fn a_queue_that_is_down() {
 #[tokio::test]
 async fn what_is_wrong_on_the_command_line_is_told_before_anything_happens() {
     let desk = Desk::new();
-    let table: [(&[&str], &str); 12] = [
+    let table: [(&[&str], &str); 13] = [
         (&["submit"], "TYPE"),
         (&["submit", "No Name"], "is not a name"),
         (&["submit", "t", "{"], "the payload is not JSON"),
