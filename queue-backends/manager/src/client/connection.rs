@@ -248,20 +248,20 @@ async fn live(mut receiver: Receiver, sender: Sender, shared: Arc<Shared>, heart
     let mut beat = interval(heartbeat / PINGS);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ping = wire::encode(&Request::Ping).unwrap_or_default();
-    let mut quiet = 0;
+    let (mut quiet, mut heard) = (0, 0);
     let why = loop {
         tokio::select! {
             biased;
             () = shared.ended.cancelled() => return,
             frame = receiver.next() => match frame {
-                Ok(Some(frame)) => {
-                    quiet = 0;
-                    shared.heard(frame.id, frame.flags, frame.bytes);
-                }
+                Ok(Some(frame)) => shared.heard(frame.id, frame.flags, frame.bytes),
                 Ok(None) => break "the manager hung up".to_owned(),
                 Err(error) => break error.to_string(),
             },
             _ = beat.tick() => {
+                if receiver.heard() != heard {
+                    (quiet, heard) = (0, receiver.heard());
+                }
                 if quiet > SILENCE * PINGS {
                     break format!("nothing was heard for {:?}", heartbeat * SILENCE);
                 }

@@ -135,11 +135,11 @@ impl<S: AsyncRead + Unpin> Secure<S> {
         Poll::Ready(Ok(read > 0))
     }
 
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    fn readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.incoming.broken {
+            return Poll::Ready(Err(broken("it has failed before")));
+        }
         while self.incoming.plain.is_empty() {
-            if self.incoming.broken {
-                return Poll::Ready(Err(broken("it has failed before")));
-            }
             if self.open()? {
                 if self.incoming.plain.is_empty() {
                     return Poll::Ready(Err(broken("an empty message")));
@@ -193,7 +193,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Secure<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        match ready!(this.read(cx)) {
+        match ready!(this.readable(cx)) {
             Ok(true) => {
                 let size = this.incoming.plain.len().min(into.remaining());
                 into.put_slice(&this.incoming.plain.split_to(size));
@@ -233,3 +233,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Secure<S> {
         Pin::new(&mut self.pipe).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 const MOST: usize = 64;
 /// Most of one address.
 const OF_ONE: usize = 8;
+/// How often the log is told of them, at most.
+const MINUTE: Duration = Duration::from_secs(60);
 /// How many first messages are remembered.
 const REMEMBERED: usize = 64 << 10;
 
@@ -26,7 +28,12 @@ const REMEMBERED: usize = 64 << 10;
 pub(super) struct Strangers {
     waiting: Mutex<VecDeque<Waiting>>,
     heard: Mutex<Heard>,
+    turned_away: Mutex<TurnedAway>,
 }
+
+/// Those of whom the log has not been told, and when it was told last.
+#[derive(Default)]
+struct TurnedAway(u64, Option<Duration>);
 
 struct Waiting {
     from: IpAddr,
@@ -40,11 +47,12 @@ pub(super) struct Place {
     pub(super) gone: CancellationToken,
 }
 
-/// First messages that were good. Said again they are somebody else's.
+/// First messages that were good, by half of the public key with which each begins. Said again they are somebody
+/// else's.
 #[derive(Default)]
 struct Heard {
-    all: HashSet<[u8; MESSAGE]>,
-    order: VecDeque<[u8; MESSAGE]>,
+    all: HashSet<u128>,
+    order: VecDeque<u128>,
 }
 
 impl Strangers {
@@ -65,13 +73,26 @@ impl Strangers {
         Place { strangers: Arc::clone(self), gone }
     }
 
+    /// Counts one who has been turned away; answers how many it were since the log was told, when it is time to
+    /// tell it again.
+    pub(super) fn turned_away(&self, now: Duration) -> Option<u64> {
+        let mut away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.0 += 1;
+        if away.1.is_some_and(|told| now.saturating_sub(told) < MINUTE) {
+            return None;
+        }
+        away.1 = Some(now);
+        Some(std::mem::take(&mut away.0))
+    }
+
     /// Whether this first message is heard for the first time, as far back as is remembered.
     pub(super) fn fresh(&self, message: &[u8; MESSAGE]) -> bool {
+        let key = message.first_chunk().map_or(0, |half| u128::from_ne_bytes(*half));
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if !heard.all.insert(*message) {
+        if !heard.all.insert(key) {
             return false;
         }
-        heard.order.push_back(*message);
+        heard.order.push_back(key);
         if heard.order.len() > REMEMBERED
             && let Some(oldest) = heard.order.pop_front()
         {
@@ -95,5 +116,59 @@ fn site(from: IpAddr) -> IpAddr {
     match from {
         IpAddr::V4(_) => from,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(strangers: &Strangers) -> Vec<IpAddr> {
+        strangers.waiting.lock().unwrap().iter().map(|one| one.from).collect()
+    }
+
+    #[test]
+    fn few_wait_and_fewer_of_one_address() {
+        let strangers = Arc::new(Strangers::default());
+        let address = |n: u32| IpAddr::V4(n.into());
+        let mut places = (0..9).map(|_| strangers.enter(address(1))).collect::<Vec<_>>();
+        assert_eq!(waiting(&strangers), [address(1); 8]);
+        assert!(places[0].gone.is_cancelled() && !places[1].gone.is_cancelled());
+        places.extend((0..56).map(|n| strangers.enter(address(100 + n))));
+        assert!(!places[1].gone.is_cancelled());
+        places.push(strangers.enter(address(200)));
+        assert!(places[1].gone.is_cancelled(), "the oldest of all");
+        assert_eq!(waiting(&strangers).len(), 64);
+        drop(places);
+        assert_eq!(waiting(&strangers), [] as [IpAddr; 0]);
+    }
+
+    #[test]
+    fn the_log_is_told_once_a_minute() {
+        let strangers = Strangers::default();
+        let told = [5, 6, 64, 65, 66, 200].map(|at| strangers.turned_away(Duration::from_secs(at)));
+        assert_eq!(told, [Some(1), None, None, Some(3), None, Some(2)]);
+    }
+
+    #[test]
+    fn a_network_is_one_address() {
+        let same = |a: &str, b: &str| site(a.parse().unwrap()) == site(b.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::ffff:2") && !same("2001:db8::1", "2001:db8:0:1::1"));
+        assert!(!same("10.0.0.1", "10.0.0.2"));
+    }
+
+    #[test]
+    fn the_last_first_messages_are_remembered() {
+        let strangers = Strangers::default();
+        let message = |n: usize| {
+            let mut message = [7; MESSAGE];
+            message[..8].copy_from_slice(&n.to_le_bytes());
+            message
+        };
+        assert!(strangers.fresh(&message(0)) && !strangers.fresh(&message(0)));
+        assert!((1..=REMEMBERED).all(|n| strangers.fresh(&message(n))));
+        assert!((1..=REMEMBERED).all(|n| !strangers.fresh(&message(n))));
+        assert!(strangers.fresh(&message(0)), "the oldest was forgotten");
+        assert_eq!(strangers.heard.lock().unwrap().all.len(), REMEMBERED);
     }
 }
