@@ -149,6 +149,7 @@ impl Queue for Manager {
         expect!(self.ask(Request::Settle { settlements }).await?, Settled)
     }
     async fn beat(&self, beat: Beat) -> Result<Orders> {
+        self.keeper.beats(&beat);
         expect!(self.ask(Request::Beat(beat)).await?, Orders)
     }
     async fn arrival(&self, types: &[TaskType]) {

@@ -20,7 +20,7 @@ use fixture::{
 use serde_json::{Value, json};
 use skep_manager::client::caller::{Client, Error, Options, Retry};
 use skep_queue::{
-    Admin, Cause, Clock, Outcome, Progress, Queue, Reason,
+    Cause, Clock, Outcome, Progress, Reason,
     admin::{Setting, State},
     block::{OnConflict, OnLost},
     clock::{SystemClock, SystemRandom},

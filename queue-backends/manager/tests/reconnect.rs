@@ -12,9 +12,11 @@ use fixture::{
 use skep_manager::{
     Grant, Manager, Role,
     client::{Event, Place},
+    wire::Request,
 };
 use skep_queue::{
-    Admin, Clock, Error, Queue,
+    Admin, Beat, Clock, DroneFacts, Error, Incarnation, Queue, QueueName,
+    beat::DEFAULT_TTL,
     clock::{SystemClock, SystemRandom},
 };
 use tempfile::TempDir;
@@ -113,4 +115,43 @@ async fn a_wait_for_work_without_a_link_ends_soon_and_not_at_once() {
     tokio::time::timeout(BOUND, manager.arrival(&[])).await.expect("it ends");
     let waited = SystemClock.elapsed().saturating_sub(begun);
     assert!(waited >= Duration::from_millis(900), "it polls no faster than once a second: {waited:?}");
+}
+
+/// Its next beat may be far off, and a manager does not wait so long for a drone without a link.
+#[tokio::test]
+async fn drones_are_announced_on_every_new_link_until_they_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = socket(&folder, "skep");
+    let asked = fake::start(&path, Manners::Answers(1));
+    let manager = manager(vec![Place::Unix(path)]);
+    let beat = Beat {
+        drone: Incarnation::new(&SystemRandom),
+        queue: QueueName::default(),
+        ttl: DEFAULT_TTL,
+        held: Vec::new(),
+        facts: DroneFacts::default(),
+        leaving: false,
+    };
+    let beats = |n: usize| async move {
+        tokio::time::timeout(BOUND, async {
+            while asked.lock().unwrap().len() < n {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            asked
+        })
+        .await
+        .expect("it is said again")
+    };
+    // The fake has no orders, and hangs up.
+    assert!(manager.beat(beat.clone()).await.is_err());
+    let asked = beats(3).await;
+    assert!(asked.lock().unwrap().iter().all(|request| *request == Request::Beat(beat.clone())), "{asked:?}");
+    let leave = Beat { leaving: true, ..beat };
+    while manager.beat(leave.clone()).await.is_err_and(|error| error.to_string().contains("lost")) {}
+    let mut events = manager.events();
+    while !matches!(next(&mut events).await, Event::Ready { .. }) {}
+    let last = |asked: &fake::Asked| asked.lock().unwrap().last().cloned();
+    manager.ready().await;
+    manager.ping().await.unwrap();
+    assert_eq!(last(&asked), Some(Request::Ping), "nobody is announced who has left");
 }

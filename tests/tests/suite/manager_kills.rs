@@ -13,8 +13,9 @@ use super::{
     wait::{BOUND, Chance, moment, short_or_long},
 };
 
-/// More than a manager is away.
-const TTL: Duration = Duration::from_secs(10);
+/// The lease, and how often a drone beats: the usual ones, by which it would be missed for long.
+const TTL: Duration = Duration::from_secs(60);
+const BEAT: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_manager_loses_nothing_and_runs_nothing_twice() {
@@ -26,7 +27,7 @@ async fn a_killed_manager_loses_nothing_and_runs_nothing_twice() {
     let urls = [manager.url(), network];
     let mut drones = Vec::new();
     for (name, url) in ["one", "two"].into_iter().zip(&urls) {
-        let plan = Plan { queue: url.clone(), ttl: TTL, parting: BOUND, ..scene.plan(name) };
+        let plan = Plan { queue: url.clone(), ttl: TTL, beat: BEAT, parting: BOUND, ..scene.plan(name) };
         drones.push(Process::start(&plan).ready().await);
     }
     let pushers = Pushers::start(&scene, &urls);

@@ -1,9 +1,13 @@
 //! Connecting, for ever: to the first place that answers, to the next one at once when a link is lost, and
 //! slower and slower when nobody answers anywhere.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use skep_queue::{Clock, Error, Random, Result};
+use skep_queue::{Beat, Clock, Error, Incarnation, Random, Result};
 use tokio::sync::{broadcast, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -11,6 +15,7 @@ use super::{
     connection::Connection,
     place::{Failure, Place},
 };
+use crate::wire::Request;
 
 /// The longest pause between two rounds of tries.
 const MOST: Duration = Duration::from_secs(30);
@@ -64,14 +69,21 @@ enum State {
     Ready(Arc<Connection>),
 }
 
+/// The last beat of each drone that speaks here. A manager takes a drone that lost its link for gone unless it
+/// speaks again soon, and its next beat may be far off: so the last one is repeated on every new link. What it
+/// lists may be out of date, which does no harm: the next beat tells.
+type Beats = Arc<Mutex<HashMap<Incarnation, Beat>>>;
+
 /// Keeps a link.
 pub(super) struct Keeper {
+    beats: Beats,
     state: watch::Receiver<State>,
     events: broadcast::Sender<Event>,
     stop: CancellationToken,
 }
 
 struct Trier {
+    beats: Beats,
     places: Vec<Place>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -98,10 +110,20 @@ impl Keeper {
         let (events, _) = broadcast::channel(EVENTS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (told, tracker, stopped) = (events.clone(), tasks.clone(), stop.clone());
-        let trier =
-            Trier { places, clock, random, state: sender, events: told, tasks: tracker, stop: stopped };
+        let beats = Beats::default();
+        let said = Arc::clone(&beats);
+        let trier = Trier {
+            beats: said,
+            places,
+            clock,
+            random,
+            state: sender,
+            events: told,
+            tasks: tracker,
+            stop: stopped,
+        };
         tasks.spawn(trier.run());
-        Self { state, events, stop }
+        Self { beats, state, events, stop }
     }
 
     /// The link there is; waits only while the first round of tries is under way.
@@ -122,6 +144,16 @@ impl Keeper {
     pub(super) async fn ready(&self) {
         let lives = |state: &State| matches!(state, State::Ready(link) if !link.has_ended());
         let _ = self.state.clone().wait_for(lives).await;
+    }
+
+    /// Remembers what a drone says, for the next link.
+    pub(super) fn beats(&self, beat: &Beat) {
+        let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        if beat.leaving {
+            beats.remove(&beat.drone);
+        } else {
+            beats.insert(beat.drone, beat.clone());
+        }
     }
 
     pub(super) fn events(&self) -> broadcast::Receiver<Event> {
@@ -168,12 +200,22 @@ impl Trier {
     /// Serves whoever asks until the link ends. Answers whether it was of use.
     async fn keep(&self, place: &Place, connection: &Arc<Connection>) -> bool {
         let begun = self.clock.elapsed();
+        self.announce(connection);
         self.state.send_replace(State::Ready(Arc::clone(connection)));
         let why = connection.ended().await;
         tracing::debug!(%place, why, "the link to a manager ended");
         self.state.send_replace(State::Away(format!("the link to {place} was lost: {why}")));
         let _ = self.events.send(Event::Closed { place: place.clone(), why });
         connection.has_answered() || self.clock.elapsed().saturating_sub(begun) >= BRIEF
+    }
+
+    fn announce(&self, connection: &Arc<Connection>) {
+        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        for beat in beats.values().cloned() {
+            let connection = Arc::clone(connection);
+            // A hint: the drone hears its orders at its own next beat.
+            self.tasks.spawn(async move { drop(connection.ask(&Request::Beat(beat)).await) });
+        }
     }
 
     async fn attempt(&self, place: &Place) -> std::result::Result<Arc<Connection>, Failure> {
