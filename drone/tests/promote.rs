@@ -66,5 +66,6 @@ async fn the_least_urgent_task_runs_while_urgent_ones_keep_coming() {
     };
     let (report, completed) = tokio::join!(drone.run(stop.clone()), look);
     report.unwrap();
-    assert!(completed.is_some_and(|n| n > 40), "it ran, after others: {completed:?}");
+    // It counts as the first after 200 ms, in which there is time for a hundred of the others.
+    assert!(completed.is_some_and(|n| (40..300).contains(&n)), "it ran, after others: {completed:?}");
 }

@@ -122,6 +122,12 @@ impl Secret {
         Ok(secret)
     }
 
+    /// One that is known, for fuzzers.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }

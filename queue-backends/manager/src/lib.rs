@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod key;
 pub mod link;
 pub mod server;

@@ -48,18 +48,23 @@ impl Server {
         let clock = Arc::clone(&self.clock);
         let known = Principal::of_key(stream, keys, &self.config.name, &self.strangers, clock);
         let known = tokio::select! {
-            known = timeout(PATIENCE, known) => known,
-            () = place.gone.cancelled() => return,
+            known = timeout(PATIENCE, known) => known.ok().and_then(Result::ok),
+            () = place.gone.cancelled() => None,
             () = stop.cancelled() => return,
         };
+        drop(place);
         match known {
-            Ok(Ok((secure, principal))) => {
-                drop(place);
+            Some((secure, principal)) => {
                 // Whereas what is written to a known peer is delivered before the end.
                 let _ = set_socket_linger(secure.get_ref(), None);
                 self.host(Box::new(secure), principal, stop).await;
             }
-            _ => tracing::debug!(%from, "a stranger was turned away"),
+            None => {
+                tracing::debug!(%from, "a stranger was turned away");
+                if let Some(strangers) = self.strangers.turned_away(self.clock.elapsed()) {
+                    tracing::info!(strangers, last = %from, "strangers were turned away");
+                }
+            }
         }
     }
 
@@ -76,5 +81,14 @@ impl Server {
         tracing::info!(target: "audit", principal = %who, name, "was revoked or changed: its link ends");
         stop.cancel();
         running.await;
+    }
+
+    /// Serves an admin at the other end of this pipe, until he leaves: for fuzzers.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) async fn host_admin(self: Arc<Self>, pipe: AnyPipe) {
+        let stop = CancellationToken::new();
+        self.begin(&stop);
+        self.host(pipe, Principal::admin(), stop.clone()).await;
+        stop.cancel();
     }
 }

@@ -30,6 +30,13 @@ pub(super) enum Who {
 }
 
 impl Principal {
+    /// The server's own user.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn admin() -> Self {
+        let (who, grant) = (Who::User(0), Grant::of(Role::Admin));
+        Self { who, name: who.to_string(), grant, pretended: None, entry: None }
+    }
+
     /// A user of this machine: the server's own and root may everything, others what is configured.
     pub(super) fn of_user(stream: &UnixStream, config: &Config) -> io::Result<Self> {
         let uid = stream.peer_cred()?.uid();

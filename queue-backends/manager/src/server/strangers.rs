@@ -17,6 +17,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 const MOST: usize = 64;
 /// Most of one address.
 const OF_ONE: usize = 8;
+/// How often the log is told of them, at most.
+const MINUTE: Duration = Duration::from_secs(60);
 /// How many first messages are remembered.
 const REMEMBERED: usize = 64 << 10;
 
@@ -26,7 +28,12 @@ const REMEMBERED: usize = 64 << 10;
 pub(super) struct Strangers {
     waiting: Mutex<VecDeque<Waiting>>,
     heard: Mutex<Heard>,
+    turned_away: Mutex<TurnedAway>,
 }
+
+/// Those of whom the log has not been told, and when it was told last.
+#[derive(Default)]
+struct TurnedAway(u64, Option<Duration>);
 
 struct Waiting {
     from: IpAddr,
@@ -64,6 +71,18 @@ impl Strangers {
         }
         waiting.push_back(Waiting { from, gone: gone.clone() });
         Place { strangers: Arc::clone(self), gone }
+    }
+
+    /// Counts one who has been turned away; answers how many it were since the log was told, when it is time to
+    /// tell it again.
+    pub(super) fn turned_away(&self, now: Duration) -> Option<u64> {
+        let mut away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.0 += 1;
+        if away.1.is_some_and(|told| now.saturating_sub(told) < MINUTE) {
+            return None;
+        }
+        away.1 = Some(now);
+        Some(std::mem::take(&mut away.0))
     }
 
     /// Whether this first message is heard for the first time, as far back as is remembered.
@@ -122,6 +141,13 @@ mod tests {
         assert_eq!(waiting(&strangers).len(), 64);
         drop(places);
         assert_eq!(waiting(&strangers), [] as [IpAddr; 0]);
+    }
+
+    #[test]
+    fn the_log_is_told_once_a_minute() {
+        let strangers = Strangers::default();
+        let told = [5, 6, 64, 65, 66, 200].map(|at| strangers.turned_away(Duration::from_secs(at)));
+        assert_eq!(told, [Some(1), None, None, Some(3), None, Some(2)]);
     }
 
     #[test]
