@@ -38,6 +38,21 @@ fn embed() {
 }
 
 #[test]
+fn call() {
+    assert_eq!(
+        output("call"),
+        [
+            "called: 6",
+            "collected: 42",
+            "failed: nothing to sum",
+            "timed out, and may be collected later",
+            "refused: 1 of 1 tasks",
+            "done here instead: 11",
+        ]
+    );
+}
+
+#[test]
 fn submit() {
     assert_eq!(
         output("submit"),

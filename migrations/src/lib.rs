@@ -57,6 +57,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/walk.sql"),
     include_str!("../postgres/functions/walk_late.sql"),
     include_str!("../postgres/functions/pick_these.sql"),
+    include_str!("../postgres/functions/counts_as.sql"),
     include_str!("../postgres/functions/walk_promoted.sql"),
     include_str!("../postgres/functions/pump.sql"),
     include_str!("../postgres/functions/settle_done.sql"),

@@ -72,6 +72,19 @@ pub enum Said {
     },
 }
 
+/// A manager to be started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// The URL of what it serves.
+    pub store: String,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Where it listens besides, `HOST:PORT`, and the file with the keys of those who may come there.
+    pub port: Option<(String, PathBuf)>,
+    /// See `skep_manager::server::Config`.
+    pub heartbeat: Duration,
+}
+
 /// A submitter to be started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pusher {

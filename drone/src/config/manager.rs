@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     backend::{Backends, manager::server},
+    cli::SPOOL_VARIABLE,
     log,
 };
 
@@ -79,6 +80,7 @@ pub fn defaults() -> raw::File {
             listen: Some(vec![DEFAULT_LISTEN.into()]),
             keys: Some(DEFAULT_KEYS.into()),
             heartbeat: Some(Time(config.heartbeat)),
+            reannounce: config.reannounce.map(Time),
         },
         backend: raw::BackendTable { url: Some(Url::new(DEFAULT_BACKEND)), ..raw::BackendTable::default() },
         log: LogTable {
@@ -130,7 +132,9 @@ fn layered(sources: &Sources, problems: &mut Problems) -> Option<Node> {
         node.merge(said);
         anchor(&mut node, &layers::folder(file));
     }
-    layers::put_all_env(&mut node, &sources.env, problems);
+    // The spool is the clients' and the drones'.
+    let env: Vec<_> = sources.env.iter().filter(|(name, _)| name != SPOOL_VARIABLE).cloned().collect();
+    layers::put_all_env(&mut node, &env, problems);
     layers::put_flags(&mut node, &sources.flags);
     anchor(&mut node, &here);
     Some(node)

@@ -25,6 +25,8 @@ declare
   v_room int;
   v_place smallint;
   v_every interval;
+  v_promotes interval;
+  v_at timestamptz;
   v_picked tid[];
   v_taken int;
   v_tids tid[] := '{}';
@@ -34,10 +36,10 @@ begin
   -- It commits as the server is set to: a claim that a crash undoes would be handed out again while it runs.
   -- The same claim twice at once must not claim twice.
   perform pg_advisory_xact_lock(uuid_hash_extended(p_claim, 0));
-  select c.blocks into v_blocks from claims c where c.claim = p_claim;
+  select c.blocks, c.at into v_blocks, v_at from claims c where c.claim = p_claim;
   if found then
     return query
-      select t.block, t.live, q.name, l.task_type, t.priority, t.attempts, t.losses, t.interruptions, t.fence,
+      select t.block, t.live, q.name, l.task_type, skep.counts_as(t.priority, t.run_at, v_at, q.promote_after), t.attempts, t.losses, t.interruptions, t.fence,
         t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
         coalesce(t.body, (select b.body from bodies b where b.block = t.block))
       from tasks t join lanes l on l.id = t.lane join queues q on q.id = l.queue
@@ -50,6 +52,7 @@ begin
     where q.name = p_queue and l.task_type = p_types[v_i] and not q.paused and not l.paused;
     v_lanes := v_lanes || v_lane;
     continue when v_lane is null;
+    v_promotes := v_every;
     v_room := p_rooms[v_i];
     -- A queue that promotes has an order of its own, along which no place was noted.
     v_place := case when v_every is null then p_priorities[v_i] end;
@@ -81,8 +84,9 @@ begin
   select p_claim, p_drone, q.id, v_now, v_n, array(select t.block from tasks t where t.ctid = any(v_tids))
   from queues q where q.name = p_queue;
   return query
-    select t.block, t.live, p_queue, p_types[array_position(v_lanes, t.lane)], t.priority, t.attempts, t.losses,
-      t.interruptions, t.fence, t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
+    select t.block, t.live, p_queue, p_types[array_position(v_lanes, t.lane)],
+      skep.counts_as(t.priority, t.run_at, v_now, v_promotes), t.attempts, t.losses, t.interruptions,
+      t.fence, t.suspect, t.options::text, t.created_at, t.run_at, t.seq,
       coalesce(t.body, (select b.body from bodies b where b.block = t.block))
     from tasks t where t.ctid = any(v_tids);
 end $$;

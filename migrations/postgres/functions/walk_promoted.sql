@@ -25,8 +25,7 @@ begin
   while o_taken < p_room loop
     v_next := '{}';
     for v_row in
-      select t.*, greatest(1, p.priority - least(4,
-        floor(greatest(0, extract(epoch from p_now - t.run_at)) / extract(epoch from p_every)))) as counts_as
+      select t.*, skep.counts_as(t.priority, t.run_at, p_now, p_every) as counts_as
       from generate_series(1, 5) p (priority)
       cross join lateral (
         select t.ctid as tid, t.priority, t.run_at, t.seq, t.low from tasks t

@@ -40,6 +40,7 @@ pub struct Receiver {
     pipe: ReadHalf<AnyPipe>,
     received: BytesMut,
     assembly: Assembly,
+    heard: u64,
 }
 
 /// The way to the writing half, which is a task of its own. What is sent arrives in the order given, or the
@@ -65,7 +66,8 @@ pub struct Writer {
 pub fn link(pipe: AnyPipe) -> (Receiver, Sender, Writer) {
     let (reader, writer) = tokio::io::split(pipe);
     let (sender, outgoing) = mpsc::unbounded_channel();
-    let receiver = Receiver { pipe: reader, received: BytesMut::new(), assembly: Assembly::default() };
+    let receiver =
+        Receiver { pipe: reader, received: BytesMut::new(), assembly: Assembly::default(), heard: 0 };
     (receiver, Sender(sender), Writer { pipe: writer, outgoing, patience: WRITE })
 }
 
@@ -82,12 +84,20 @@ impl Receiver {
                     return Ok(Some(message));
                 }
             }
-            if self.pipe.read_buf(&mut self.received).await? == 0 {
+            let read = self.pipe.read_buf(&mut self.received).await?;
+            self.heard += read as u64;
+            if read == 0 {
                 let clean = self.received.is_empty() && self.assembly.is_empty();
                 let torn = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
                 return if clean { Ok(None) } else { Err(torn.into()) };
             }
         }
+    }
+
+    /// How many bytes came so far. A peer whose long message is still on its way is not silent.
+    #[must_use]
+    pub const fn heard(&self) -> u64 {
+        self.heard
     }
 }
 

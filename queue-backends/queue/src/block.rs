@@ -181,6 +181,13 @@ impl Priority {
     pub const fn number(self) -> u8 {
         self.0
     }
+
+    /// As what it counts after so long in line, in a queue that promotes after `every`.
+    #[must_use]
+    pub fn after(self, waited: Duration, every: Option<Duration>) -> Self {
+        let sooner = every.map_or(0, |every| waited.as_micros() / every.as_micros().max(1)).min(4) as u8;
+        Self(self.0.saturating_sub(sooner).max(1))
+    }
 }
 
 impl Default for Priority {

@@ -44,7 +44,8 @@ pub struct Claimed {
     pub queue: QueueName,
     /// What routes them.
     pub task_type: TaskType,
-    /// Lower is sooner.
+    /// Lower is sooner: as it counted when it was claimed, which in a queue that promotes may be sooner than the
+    /// priority that is shown.
     pub priority: Priority,
     /// Runs charged so far.
     pub attempts: u16,

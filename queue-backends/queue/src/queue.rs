@@ -63,8 +63,8 @@ pub trait Queue: Send + Sync + 'static {
     ///   some were given back, and so it is among postbacks that entered together; the grouping and order of
     ///   the answer's rows always are.
     /// * In a queue with [`PromoteAfter`](crate::admin::Setting::PromoteAfter) a task that has been due for k
-    ///   times so long counts as one whose priority number is k lower, but never below 1; what is shown and
-    ///   handed out as its priority stays.
+    ///   times so long counts as one whose priority number is k lower, but never below 1. Under that it is handed
+    ///   out, also when it is asked for again; what is shown as its priority stays.
     /// * No task is handed out before it is due, while it is claimed, or while its type or queue is paused.
     /// * Asked again with the same claim id it answers what is left of that claim, and claims nothing new.
     ///   (A claim whose tasks are all settled may be forgotten: a drone uses an id for one batch.)

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use rusqlite::{Rows, params};
+use skep_queue::{Priority, Timestamp};
 
 use crate::{
     error::Error,
-    lane::micros,
     mutant::mutant,
     pump::{Held, select_held},
     turn::Turn,
@@ -15,9 +15,6 @@ use crate::{
 
 pub(crate) const READY_OF: &str =
     select_held!("p.state = 0 and p.lane = ?1 and p.priority = ?2 order by p.run_at, p.block");
-
-/// How much sooner than the last the first priority is.
-const STEPS: i64 = 4;
 
 /// What is ready in one priority of a lane, from its head on.
 struct Walk<'s> {
@@ -32,7 +29,7 @@ pub(crate) fn until(
     every: Duration,
     mut read: impl FnMut(Held) -> bool,
 ) -> Result<(), Error> {
-    let prepared = (0..=STEPS).map(|_| turn.db.prepare_cached(READY_OF));
+    let prepared = (1..=5).map(|_| turn.db.prepare_cached(READY_OF));
     let mut statements = prepared.collect::<Result<Vec<_>, _>>()?;
     let mut walks = Vec::with_capacity(statements.len());
     for (statement, number) in statements.iter_mut().zip(1..) {
@@ -40,10 +37,9 @@ pub(crate) fn until(
         walk.step()?;
         walks.push(walk);
     }
-    let (now, every) = (turn.now.micros(), micros(every).max(1));
     loop {
         let heads = walks.iter().enumerate();
-        let ranks = heads.filter_map(|(at, walk)| Some((rank(walk.head.as_ref()?, now, every), at)));
+        let ranks = heads.filter_map(|(at, walk)| Some((rank(walk.head.as_ref()?, turn.now, every), at)));
         let Some((_, at)) = ranks.min() else { return Ok(()) };
         if let Some(head) = walks[at].step()?
             && !read(head)
@@ -54,11 +50,10 @@ pub(crate) fn until(
 }
 
 /// Its place in the order, and lower is sooner.
-fn rank(held: &Held, now: i64, every: i64) -> (i64, bool, i64, i64) {
-    let (number, run_at) = (i64::from(held.part.priority), held.part.run_at);
-    let sooner = (now.saturating_sub(run_at).max(0) / every).min(STEPS);
-    let counts_as = (number - sooner).max(1);
-    (counts_as, mutant!(PromotedFirst) && counts_as == number, run_at, held.part.block)
+fn rank(held: &Held, now: Timestamp, every: Duration) -> (Priority, bool, i64, i64) {
+    let counts_as = held.counts_as(now, Some(every));
+    let stayed = mutant!(PromotedFirst) && counts_as.number() == held.part.priority;
+    (counts_as, stayed, held.part.run_at, held.part.block)
 }
 
 impl Walk<'_> {

@@ -1,7 +1,11 @@
 //! Who gets what.
 
+use std::time::Duration;
+
 use rusqlite::{Row, params};
-use skep_queue::{ClaimId, Claimed, Demand, DroneFacts, Mask, Payloads, Pump, beat::DEFAULT_TTL};
+use skep_queue::{
+    ClaimId, Claimed, Demand, DroneFacts, Mask, Payloads, Priority, Pump, Timestamp, beat::DEFAULT_TTL,
+};
 
 use crate::{
     error::Error,
@@ -12,7 +16,7 @@ use crate::{
     turn::{BLOCK_COLUMNS, BlockRow, Turn, payloads},
 };
 
-const KNOWN: &str = "select 1 from claims where claim = ?1";
+const KNOWN: &str = "select at from claims where claim = ?1";
 /// All of a part that a drone gets, for a condition on `parts p`.
 macro_rules! select_held {
     ($where:literal) => {
@@ -47,9 +51,10 @@ pub(crate) struct Held {
 pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Error> {
     turn.promote()?;
     let claim = &pump.claim.as_bytes()[..];
-    if row::any(turn.db, KNOWN, [claim])? && !mutant!(PumpAgainClaims) {
+    let known = row::first(turn.db, KNOWN, [claim], |row| Ok(Timestamp::from_micros(row.get(0)?)))?;
+    if let Some(at) = known.filter(|_| !mutant!(PumpAgainClaims)) {
         let held = row::all(turn.db, HELD, [claim], Held::read)?;
-        return hand_out(turn, pump.claim, held);
+        return hand_out(turn, pump.claim, at, held);
     }
     let mut held = Vec::new();
     for demand in &pump.demands {
@@ -58,7 +63,7 @@ pub(crate) fn pump(turn: &mut Turn<'_>, pump: &Pump) -> Result<Vec<Claimed>, Err
     if !held.is_empty() {
         know(turn, pump)?;
     }
-    hand_out(turn, pump.claim, held)
+    hand_out(turn, pump.claim, turn.now, held)
 }
 
 /// Claims for one demand, in the order of the ready index; answers what.
@@ -127,18 +132,25 @@ fn know(turn: &Turn<'_>, pump: &Pump) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is under a claim, in the order of handing out.
-fn hand_out(turn: &mut Turn<'_>, claim: ClaimId, mut held: Vec<Held>) -> Result<Vec<Claimed>, Error> {
+/// What is under a claim of that moment, in the order of its priorities.
+fn hand_out(
+    turn: &mut Turn<'_>,
+    claim: ClaimId,
+    at: Timestamp,
+    mut held: Vec<Held>,
+) -> Result<Vec<Claimed>, Error> {
     held.sort_by_key(|Held { part, .. }| (part.priority, part.run_at, part.block, part.id));
-    let claimed = held.into_iter().map(|Held { part, block, payloads }| {
-        let lane = turn.lanes.by_id(turn.db, part.lane)?;
+    let claimed = held.into_iter().map(|held| {
+        let lane = turn.lanes.by_id(turn.db, held.part.lane)?;
+        let priority = held.counts_as(at, turn.lanes.queue_of(lane).promote_after);
+        let Held { part, block, payloads } = held;
         Ok(Claimed {
             claim,
             block: block.block,
             live: part.live,
             queue: turn.lanes.queue_of(lane).name.clone(),
             task_type: turn.lanes.at(lane).task_type.clone(),
-            priority: block.priority,
+            priority,
             attempts: part.counters.attempts,
             losses: part.counters.losses,
             interruptions: part.counters.interruptions,
@@ -153,6 +165,11 @@ fn hand_out(turn: &mut Turn<'_>, claim: ClaimId, mut held: Vec<Held>) -> Result<
 }
 
 impl Held {
+    /// As what it counts at a moment, in a queue that promotes after `every`.
+    pub(crate) fn counts_as(&self, at: Timestamp, every: Option<Duration>) -> Priority {
+        self.block.priority.after(at.since(Timestamp::from_micros(self.part.run_at)), every)
+    }
+
     pub(crate) fn read(row: &Row<'_>) -> Result<Self, Error> {
         let (part, block) = (Part::read(row)?, BlockRow::read(row, PART_COLUMNS)?);
         Ok(Self { part, block, payloads: payloads(row, PART_COLUMNS + BLOCK_COLUMNS)? })

@@ -37,8 +37,9 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     // Before the first connection: a stop that comes at once is a stop, too.
     let mut signals =
         [signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?];
-    let backend = open(&config, &world.backends).await?;
+    // Who finds the place taken makes nothing.
     let listeners = listeners(&config)?;
+    let backend = open(&config, &world.backends).await?;
     let server = Server::new(backend, config.server, Arc::clone(&world.clock), Arc::clone(&world.random));
     let (stop, serving) = (CancellationToken::new(), TaskTracker::new());
     for (listener, place) in listeners {

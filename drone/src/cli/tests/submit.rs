@@ -79,11 +79,16 @@ async fn waiting_for_room() {
     let first = desk.task(&["t"]).await;
     let said = desk.run(&["submit", "t", "--on-full", "wait=10s"]).await;
     said.ends(Exit::Rejected);
-    let (second, _) = tokio::join!(desk.run(&["submit", "t", "--on-full", "wait"]), async {
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-        desk.run(&["task", "cancel", &first]).await
-    });
-    second.ends(Exit::Ok);
+    desk.run(&["submit", "t", "--retry=10s"]).await.ends(Exit::Rejected);
+    let mut holder = first;
+    for patience in [&["--on-full", "wait"][..], &["--retry"], &["--retry=40s"]] {
+        let words = [&["submit", "t", "-q"], patience].concat();
+        let (next, _) = tokio::join!(desk.run(&words), async {
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            desk.run(&["task", "cancel", &holder]).await
+        });
+        holder = next.ends(Exit::Ok).out.trim().to_owned();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +105,7 @@ async fn a_queue_that_is_down() {
 #[tokio::test]
 async fn what_is_wrong_on_the_command_line_is_told_before_anything_happens() {
     let desk = Desk::new();
-    let table: [(&[&str], &str); 12] = [
+    let table: [(&[&str], &str); 13] = [
         (&["submit"], "TYPE"),
         (&["submit", "No Name"], "is not a name"),
         (&["submit", "t", "{"], "the payload is not JSON"),
@@ -110,6 +115,7 @@ async fn what_is_wrong_on_the_command_line_is_told_before_anything_happens() {
         (&["submit", "t", "--id", "x"], "invalid"),
         (&["submit", "t", "--meta", "x"], "key=value"),
         (&["submit", "t", "--on-full", "fail"], "use reject, wait, wait=30s or spool"),
+        (&["submit", "t", "--retry", "--on-full", "spool"], "cannot be used with"),
         (&["submit", "t", "--on-down", "reject"], "use fail, wait, wait=30s or spool"),
         (&["submit", "t", "-", "--id", ID], "one task"),
         (&["submit", "t", "--max-attempts", "0"], "0"),

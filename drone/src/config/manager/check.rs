@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backend::manager::{
         key::{Grant, Pattern},
-        server::{self, Limits},
+        server::{self, Limits, RETENTION},
     },
     config::{Url, check::Check},
     worker::launch::user_id,
@@ -22,7 +22,7 @@ const LONGEST_NAME: usize = 64;
 
 impl Check<'_> {
     pub(super) fn manager(&mut self, file: File) -> Option<Config> {
-        let server = self.server(&file);
+        let mut server = self.server(&file);
         let listen = self.listen(&file.manager);
         let keys = file.manager.keys.unwrap_or_default();
         if keys.as_os_str().is_empty() {
@@ -31,6 +31,9 @@ impl Check<'_> {
         let backend = self.behind(&file.backend);
         let log = self.log(file.log);
         let backend = backend?;
+        // In a store of its own nothing else says it.
+        let own = backend.reveal().starts_with("sqlite:").then_some(RETENTION);
+        server.limits.retention = server.limits.retention.or(own);
         self.problems.is_empty().then_some(Config { server, listen, keys, backend, log })
     }
 
@@ -39,6 +42,7 @@ impl Check<'_> {
         if let Some(heartbeat) = file.manager.heartbeat {
             config.heartbeat = heartbeat.0;
         }
+        config.reannounce = file.manager.reannounce.map(|time| time.0);
         if config.heartbeat.is_zero() {
             self.problem(&["manager", "heartbeat"], "`heartbeat`: must be longer than 0s, as in \"2s\"");
         }

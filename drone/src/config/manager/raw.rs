@@ -41,6 +41,9 @@ pub struct ManagerTable {
     pub keys: Option<PathBuf>,
     /// How often each side of a link says something, at least. Who is silent for three times as long is gone.
     pub heartbeat: Option<Time>,
+    /// How long, after a start, drones have to announce what they hold before anything is handed out; three
+    /// heartbeats, at least 5 s, when absent.
+    pub reannounce: Option<Time>,
 }
 
 /// `[backend]`

@@ -46,6 +46,8 @@ fn nothing_said_is_a_manager_of_its_own_file() {
     assert_eq!(folder.local(config.backend.reveal()), "sqlite:manager.db");
     assert_eq!((config.listen, config.keys), (vec![Listen::Unix(at("skep.sock"))], at("skep.keys")));
     assert_eq!(config.server.heartbeat, server::Config::default().heartbeat);
+    assert_eq!(config.server.limits.capacity, Some(Bound::Tasks(10_000)));
+    assert_eq!(config.server.limits.retention, Some(Duration::from_secs(1800)), "it is its own store");
     let none = load(&Sources::default(), &Backends::builtin()).unwrap().config;
     let here = absolute(".").unwrap();
     assert_eq!(none.backend.reveal(), format!("sqlite:{}", here.join("manager.db").display()));
@@ -61,6 +63,7 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(config.listen, [Listen::Unix("/run/skep.sock".into()), Listen::Tcp("::1".into(), 7676)]);
     assert_eq!(config.listen[1].to_string(), "tcp:[::1]:7676");
     assert_eq!((config.backend.reveal(), config.server.heartbeat.as_secs()), ("postgres:///app", 5));
+    assert_eq!(config.server.limits.retention, None, "a server's store has its own");
 }
 
 #[test]
@@ -71,7 +74,6 @@ fn every_queue_may_have_limits_of_its_own() {
     );
     let config = folder.good().server;
     assert_eq!(config.limits.capacity, Some(Bound::None));
-    assert_eq!(config.limits.retention, server::Config::default().limits.retention);
     let mail = &config.queues[&"mail".parse().unwrap()];
     assert_eq!((mail.capacity, mail.promote_after), (Some(Bound::Hands(3.0)), Some(Promote::Waits(1.5))));
     assert_eq!(mail.retention, Some(Duration::from_secs(3600)));

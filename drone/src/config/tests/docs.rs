@@ -50,6 +50,25 @@ fn the_reference_has_every_key_with_its_default() {
 }
 
 #[test]
+fn the_reference_has_every_key_of_a_manager_too() {
+    let text = include_str!("../../../../docs/configuration.md");
+    let (schema, defaults) = (manager::schema(), toml::Table::try_from(manager::defaults()).unwrap());
+    for (section, table, default) in [
+        ("`[manager]`", "ManagerTable", "manager"),
+        ("`[backend]`", "BackendTable", "backend"),
+        ("`[all_queues]`, `[queues.NAME]`", "QueueTable", "all_queues"),
+        ("`[users.NAME]`", "UserTable", "users"),
+    ] {
+        let documented = documented(text, section);
+        let keys: BTreeSet<_> = schema["$defs"][table]["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(documented.keys().collect::<BTreeSet<_>>(), keys, "{section}");
+        for (key, value) in defaults.get(default).and_then(toml::Value::as_table).into_iter().flatten() {
+            assert_eq!(documented[key], format!("`{value}`"), "{section} {key}");
+        }
+    }
+}
+
+#[test]
 fn the_schema_knows_no_key_that_the_code_does_not() {
     let worker = properties("WorkerTable");
     let all = "timeout kill_after run env limits options on_lease_lost";

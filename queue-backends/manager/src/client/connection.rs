@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io::ErrorKind,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -21,7 +22,10 @@ use super::place::Failure;
 use crate::{
     link::{AnyPipe, Receiver, Sender, Writer, link},
     software,
-    wire::{self, Answer, Hello, Note, Reply, Request, VERSIONS, Welcome, frame::NOTE},
+    wire::{
+        self, Answer, Hello, Note, Reply, Request, VERSIONS, Welcome,
+        frame::{FrameError, NOTE},
+    },
 };
 
 /// How long the first answer may take.
@@ -227,10 +231,13 @@ impl Waiting {
     }
 }
 
+/// A peer that hung up may have answered before: whoever reads sees both. One that does not read is left here.
 async fn write(writer: Writer, shared: Arc<Shared>) {
     let written = shared.ended.clone().run_until_cancelled_owned(writer.run()).await;
-    if let Some(Err(error)) = written {
-        shared.end(format!("it is not read: {error}"));
+    if let Some(Err(FrameError::Io(error))) = written
+        && error.kind() == ErrorKind::TimedOut
+    {
+        shared.end("what is written to it is not read");
     }
 }
 
@@ -241,20 +248,20 @@ async fn live(mut receiver: Receiver, sender: Sender, shared: Arc<Shared>, heart
     let mut beat = interval(heartbeat / PINGS);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ping = wire::encode(&Request::Ping).unwrap_or_default();
-    let mut quiet = 0;
+    let (mut quiet, mut heard) = (0, 0);
     let why = loop {
         tokio::select! {
             biased;
             () = shared.ended.cancelled() => return,
             frame = receiver.next() => match frame {
-                Ok(Some(frame)) => {
-                    quiet = 0;
-                    shared.heard(frame.id, frame.flags, frame.bytes);
-                }
+                Ok(Some(frame)) => shared.heard(frame.id, frame.flags, frame.bytes),
                 Ok(None) => break "the manager hung up".to_owned(),
                 Err(error) => break error.to_string(),
             },
             _ = beat.tick() => {
+                if receiver.heard() != heard {
+                    (quiet, heard) = (0, receiver.heard());
+                }
                 if quiet > SILENCE * PINGS {
                     break format!("nothing was heard for {:?}", heartbeat * SILENCE);
                 }

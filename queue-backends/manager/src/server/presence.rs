@@ -17,6 +17,9 @@ use skep_queue::{Backend, Clock, Error, Incarnation, Timestamp, admin::DroneView
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// The least time between two looks.
+const LEAST: Duration = Duration::from_millis(10);
+
 /// Who has a link.
 pub(super) struct Presence {
     drones: Mutex<HashMap<Incarnation, Seen>>,
@@ -113,6 +116,10 @@ impl Presence {
             }
             if let Err(error) = self.look(backend, &gone).await {
                 tracing::warn!(%error, "what became of drones cannot be seen");
+                tokio::select! {
+                    () = tokio::time::sleep(self.heartbeat) => {}
+                    () = stop.cancelled() => return,
+                }
             }
         }
     }
@@ -122,8 +129,7 @@ impl Presence {
         let now = self.clock.elapsed();
         let over = |seen: &Seen| Some((seen.lost? + self.heartbeat).saturating_sub(now));
         let next = self.drones().values().filter_map(over).min().unwrap_or(self.heartbeat);
-        // A backend that does not answer is not asked without pause.
-        next.clamp(Duration::from_millis(10), self.heartbeat)
+        next.clamp(LEAST, self.heartbeat.max(LEAST))
     }
 
     async fn look(
@@ -162,9 +168,10 @@ impl Presence {
     /// Notes when each drone spoke, and says of those without a link what became of them.
     fn judge(&self, speaking: &HashSet<Incarnation>, known: &[DroneView]) -> Verdict {
         let (mut drones, now) = (self.drones(), self.clock.elapsed());
+        let known: HashMap<_, _> = known.iter().map(|view| (view.incarnation, view.beat_at)).collect();
         let mut verdict = Verdict::default();
         drones.retain(|drone, seen| {
-            let beat_at = known.iter().find(|view| view.incarnation == *drone).map(|view| view.beat_at);
+            let beat_at = known.get(drone).copied();
             if seen.beat_at.is_none() || speaking.contains(drone) {
                 seen.beat_at = beat_at;
             }

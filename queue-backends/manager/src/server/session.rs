@@ -7,6 +7,7 @@ use std::{
 };
 
 use skep_queue::{Error, Incarnation};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -17,11 +18,26 @@ use super::{
 use crate::{
     link::{AnyPipe, Receiver, Sender, link},
     software,
-    wire::{self, Answer, Frame, Hello, Request, VERSIONS, Welcome, frame::FrameError},
+    wire::{self, Answer, Frame, Hello, Reply, Request, VERSIONS, Welcome, frame::FrameError},
 };
 
 /// Most requests of a link that wait for something that may take for ever.
 const WAITS: usize = 1 << 16;
+
+/// Heartbeats without a byte after which a link is dead.
+const SILENCE: u32 = 3;
+/// The shortest heartbeat.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Whether a peer lives.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// How many bytes had come at the last beat, and how many beats ago the latest of them.
+    heard: u64,
+    quiet: u32,
+    /// It has said something.
+    spoken: bool,
+}
 
 /// One link.
 pub(super) struct Session {
@@ -68,15 +84,21 @@ impl Session {
         tasks: &TaskTracker,
     ) -> Result<(), FrameError> {
         let room = Room::new();
-        let silence = self.server.config.heartbeat * 3;
+        let mut pulse = Pulse::default();
+        let mut beat = interval(self.server.config.heartbeat.max(LEAST));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first is at once.
+        beat.tick().await;
         loop {
             let frame = tokio::select! {
-                frame = tokio::time::timeout(silence, receiver.next()) => match frame {
-                    Ok(Ok(Some(frame))) => frame,
-                    Ok(Ok(None)) => return Ok(()),
-                    Ok(Err(error)) => return Err(error),
-                    Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+                frame = receiver.next() => match frame? {
+                    Some(frame) => frame,
+                    None => return Ok(()),
                 },
+                _ = beat.tick() => {
+                    pulse.beat(receiver.heard(), &sender)?;
+                    continue;
+                }
                 () = sender.closed() => return Ok(()),
                 () = self.stop.cancelled() => return Ok(()),
             };
@@ -85,6 +107,7 @@ impl Session {
                 () = self.stop.cancelled() => return Ok(()),
             };
             self.begin(frame, question, tasks).await;
+            pulse.spoken = true;
         }
     }
 
@@ -154,5 +177,23 @@ impl Session {
         };
         let heartbeat: Duration = self.server.config.heartbeat;
         Ok(Answer::Welcome(Welcome { version, software: software(), heartbeat }))
+    }
+}
+
+impl Pulse {
+    /// Says that the server lives, under id 0, which is nobody's: the answers to a peer's pings wait behind whatever
+    /// it has to send before them. Nothing is said to who has said nothing.
+    fn beat(&mut self, heard: u64, sender: &Sender) -> Result<(), FrameError> {
+        self.quiet = if heard == self.heard { self.quiet + 1 } else { 0 };
+        self.heard = heard;
+        if self.quiet >= SILENCE {
+            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+        }
+        if self.spoken
+            && let Ok(alive) = wire::encode(&Reply::Ok(Answer::Done))
+        {
+            sender.send(0, 0, alive, None);
+        }
+        Ok(())
     }
 }

@@ -91,13 +91,23 @@ pub const OWN: &[Mutant] = &[
         &[(
             "walk_promoted",
             "order by counts_as, t.run_at",
-            "order by counts_as, counts_as = t.priority, t.run_at",
+            "order by counts_as, skep.counts_as(t.priority, t.run_at, p_now, p_every) = t.priority, t.run_at",
         )],
     ),
     fault(
         "PromotedBlocksAreSteppedOver",
         "promote::a_promoted_block_in_parts_is_taken_whole",
         &[("walk_promoted", "or get_bit(v_seen[p.priority], t.low) = 0", "")],
+    ),
+    fault(
+        "HandedOutAsStored",
+        "promote::a_promoted_task_is_handed_out_as_it_counted",
+        &[("pump", "skep.counts_as(t.priority, t.run_at, v_now, v_promotes)", "t.priority")],
+    ),
+    fault(
+        "CountsOnWhileClaimed",
+        "promote::a_promoted_task_is_handed_out_as_it_counted",
+        &[("pump", "t.run_at, v_at, q.promote_after", "t.run_at, v_now, q.promote_after")],
     ),
     fault(
         "PromotedTakeTooMuch",

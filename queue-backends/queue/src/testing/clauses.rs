@@ -114,7 +114,7 @@ macro_rules! each_clause {
                 who_waits_long_is_promoted
                 without_it_the_order_is_strict
                 order_among_the_promoted_is_as_ever
-                a_promoted_task_keeps_its_priority
+                a_promoted_task_is_handed_out_as_it_counted
                 waiting_counts_from_the_due_time
                 promoted_blocks_fill_the_room
                 a_promoted_block_in_parts_is_taken_whole

@@ -32,6 +32,8 @@ pub(super) struct Known {
     /// How many tasks it holds of claims that are not in the ledger: they were handed out elsewhere, or before
     /// this manager started.
     other: usize,
+    /// It has beaten.
+    introduced: bool,
     pace: Pace,
     /// It has no link just now.
     pub(super) away: bool,
@@ -103,10 +105,13 @@ impl Ledger {
         let older = |claim: &&ClaimId| self.claims.get(claim).is_some_and(|given| given.turn < turn);
         let dropped: Vec<ClaimId> = mine.filter(older).chain(&orders.lost).copied().collect();
         dropped.into_iter().for_each(|claim| self.drop_claim(claim));
-        let unknown = |claim: &&ClaimId| !self.claims.contains_key(claim) && !orders.lost.contains(claim);
-        let strange = beat.held.iter().any(|claim| unknown(&claim));
+        let unknown = |claim: &ClaimId| !self.claims.contains_key(claim) && !orders.lost.contains(claim);
+        let strange = beat.held.iter().any(unknown);
         if let Some(known) = self.drones.get_mut(&beat.drone) {
-            known.other = if strange { beat.facts.held.saturating_sub(known.given) } else { 0 };
+            // After the first beat a claim that is not in the ledger may be one that is being asked for.
+            let most = if known.introduced { known.other } else { usize::MAX };
+            known.other = if strange { beat.facts.held.saturating_sub(known.given).min(most) } else { 0 };
+            known.introduced = true;
         }
         former
     }

@@ -16,6 +16,7 @@ pub(super) struct Pace {
     busy: f64,
     /// Seconds of hands, and how many tasks ended with them; the latest last.
     ended: VecDeque<(f64, usize)>,
+    mean: Option<f64>,
 }
 
 impl Pace {
@@ -38,12 +39,13 @@ impl Pace {
             counted -= oldest;
             self.ended.pop_front();
         }
+        let busy: f64 = self.ended.iter().map(|(busy, _)| busy).sum();
+        self.mean = Some(busy / counted as f64);
     }
 
     /// Seconds a run; none before the first has ended.
-    pub(super) fn mean(&self) -> Option<f64> {
-        let (busy, tasks) = self.ended.iter().fold((0.0, 0), |(busy, n), (b, tasks)| (busy + b, n + tasks));
-        (tasks > 0).then(|| busy / tasks as f64)
+    pub(super) const fn mean(&self) -> Option<f64> {
+        self.mean
     }
 }
 

@@ -68,12 +68,12 @@ impl Table {
     pub(super) fn deal(&mut self, now: Duration) -> bool {
         let Self { ledger, stocks: Stocks { kinds, waits }, open: true, .. } = self else { return false };
         let mut told = false;
-        for (kind, stock) in kinds.iter_mut().filter(|(_, stock)| stock.more > 0) {
-            while stock.unpromised()
-                && let Some((id, share)) = next(ledger, waits.iter(), kind, stock)
-                && let Some(Wait { drone, wake, .. }) = waits.remove(&id)
-            {
-                if wake.send(()).is_ok() {
+        for (kind, stock) in kinds.iter_mut().filter(|(_, stock)| stock.unpromised()) {
+            for (id, share) in able(ledger, waits.iter(), kind, stock) {
+                if stock.unpromised()
+                    && let Some(Wait { drone, wake, .. }) = waits.remove(&id)
+                    && wake.send(()).is_ok()
+                {
                     stock.wake(drone, share, now + PATIENCE);
                     told = true;
                 }
@@ -98,7 +98,8 @@ impl Table {
             for demand in &mut pump.demands {
                 let kind = (pump.queue.clone(), demand.task_type.clone());
                 let stock = self.stocks.kinds.entry(kind.clone()).or_default();
-                let share = share(load, stock, drone).min(demand.room);
+                // Who asks knows better whether it has a hand free: nobody asks for nothing.
+                let share = share(load, stock, drone).max(1).min(demand.room);
                 shares.push(Share { kind, share, news: stock.news });
                 demand.room = share;
             }
@@ -158,13 +159,13 @@ impl Table {
     }
 }
 
-/// Who is to be told next, and how much of it this one may take.
-fn next<'a>(
+/// Who may be told, the most available first and among equals who has waited longest; and how much each may take.
+fn able<'a>(
     ledger: &Ledger,
     waits: impl Iterator<Item = (&'a u64, &'a Wait)>,
     kind: &Kind,
     stock: &Stock,
-) -> Option<(u64, usize)> {
+) -> Vec<(u64, usize)> {
     let able = waits.filter(|(_, wait)| wait.types.contains(&kind.1) && !stock.is_woken(wait.drone));
     let loads = able.filter_map(|(id, wait)| {
         let known = ledger.drones.get(&wait.drone).filter(|known| known.queues.contains(&kind.0))?;
@@ -172,8 +173,9 @@ fn next<'a>(
         let share = share(load, stock, wait.drone);
         (share > 0).then_some((*id, share, load))
     });
-    let best = loads.min_by(|(_, _, a), (_, _, b)| a.compare(*b));
-    best.map(|(id, share, _)| (id, share))
+    let mut loads: Vec<_> = loads.collect();
+    loads.sort_by(|(_, _, a), (_, _, b)| a.compare(*b));
+    loads.into_iter().map(|(id, share, _)| (id, share)).collect()
 }
 
 /// How much of a kind a drone may take: all that it has room for, unless others take such work too.

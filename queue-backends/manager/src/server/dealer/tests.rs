@@ -205,6 +205,15 @@ fn a_claim_asked_for_again_is_neither_cut_nor_counted_twice() {
 }
 
 #[test]
+fn who_asks_unasked_is_given_one() {
+    let mut table = table(&[2, 2]);
+    let (_a, _b) = (wait(&mut table, 0), wait(&mut table, 1));
+    came(&mut table, 100, ms(0));
+    assert_eq!(pump(&mut table, 0, 1, 50, 100, ms(1)), 2);
+    assert_eq!(pump(&mut table, 0, 2, 50, 98, ms(2)), 1, "though it has no free hand, as far as is known");
+}
+
+#[test]
 fn nothing_is_handed_out_before_the_gate_opens() {
     let mut table = table(&[4]);
     table.open = false;
@@ -220,21 +229,30 @@ fn nothing_is_handed_out_before_the_gate_opens() {
 
 #[test]
 fn a_beat_corrects_what_is_counted() {
-    let mut table = table(&[4]);
-    came(&mut table, 9, ms(0));
+    let mut table = table(&[]);
+    let held = |table: &mut Table, claims: &[ClaimId], held: usize, orders: Orders| {
+        let mut beat = beat(drone(0), 4, claims);
+        beat.facts.held = held;
+        let turn = table.ledger.next_turn();
+        table.ledger.beaten(&beat, &orders, turn, ms(2));
+        assigned(table)[0]
+    };
+    // Before the manager started it was given claim 3: what it has of that it says itself.
+    assert_eq!(held(&mut table, &[claim(3)], 6, Orders::default()), 6);
     pump(&mut table, 0, 1, 5, 5, ms(1));
     pump(&mut table, 0, 2, 4, 4, ms(1));
-    assert_eq!(assigned(&table), [9]);
-    // It has another claim from before the manager started, and lost one.
-    let mut facts = beat(drone(0), 4, &[claim(1), claim(2), claim(3)]);
-    facts.facts.held = 11;
+    assert_eq!(assigned(&table), [15]);
+    let all = [claim(1), claim(2), claim(3)];
+    assert_eq!(held(&mut table, &all, 13, Orders::default()), 13, "two of the old ones have ended");
     let lost = Orders { lost: vec![claim(2)], ..Orders::default() };
-    let turn = table.ledger.next_turn();
-    table.ledger.beaten(&facts, &lost, turn, ms(2));
-    assert_eq!(assigned(&table), [11], "as it says itself");
+    assert_eq!(held(&mut table, &all, 13, lost), 9);
+    // Another that is not in the ledger is being asked for.
+    assert_eq!(held(&mut table, &[claim(1), claim(4)], 7, Orders::default()), 7);
+    assert_eq!(held(&mut table, &[claim(1)], 5, Orders::default()), 5);
+    assert_eq!(held(&mut table, &[claim(1), claim(5)], 8, Orders::default()), 5);
     // What it does not list any more is settled, unless it was handed out meanwhile.
     let turn = table.ledger.next_turn();
-    pump(&mut table, 0, 4, 2, 2, ms(3));
+    pump(&mut table, 0, 6, 2, 2, ms(3));
     table.ledger.beaten(&beat(drone(0), 4, &[]), &Orders::default(), turn, ms(3));
     assert_eq!(assigned(&table), [2]);
 }

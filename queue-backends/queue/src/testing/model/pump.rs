@@ -1,11 +1,14 @@
 //! Who gets what.
 
+use std::time::Duration;
+
 use super::{
     Bug,
     store::{DroneRow, Key, Store},
 };
 use crate::{
-    ClaimId, Claimed, Demand, DroneFacts, Mask, Payloads, Pump, TaskType, admin::State, beat::DEFAULT_TTL,
+    ClaimId, Claimed, Demand, DroneFacts, Mask, Payloads, Pump, QueueName, TaskType, admin::State,
+    beat::DEFAULT_TTL,
 };
 
 impl Store {
@@ -25,27 +28,31 @@ impl Store {
     }
 
     fn claim(&mut self, pump: &Pump, demand: &Demand) {
-        let every = self.queues.get(&pump.queue).and_then(|row| row.promote_after);
-        let every = every.filter(|_| !self.has_bug(Bug::NeverPromoted));
+        let every = self.promotes_after(&pump.queue);
         let mut due: Vec<Key> = self.due(pump, demand);
         due.sort_by_key(|key| {
             // Members of one block that are due at one moment have no order among them.
             let last = !self.prefer.contains(&key.0.task(key.1));
             let (task, first) = (&self.tasks[key], self.has_bug(Bug::PromotedFirst));
-            let (number, run_at, submitted) = task.rank(every, self.now);
-            let stayed = first && number == task.priority.number();
-            (number, stayed, run_at, submitted, last, key.1)
+            let (priority, run_at, submitted) = task.rank(every, self.now);
+            let stayed = first && priority == task.priority;
+            (priority, stayed, run_at, submitted, last, key.1)
         });
         due.truncate(demand.room + usize::from(self.has_bug(Bug::RoomOffByOne)));
         for key in due {
             self.claims.insert(pump.claim, pump.drone);
             self.know(pump);
             let worker = self.worker(pump.claim);
-            let raise = u32::from(!self.has_bug(Bug::FenceKept));
+            let (raise, now) = (u32::from(!self.has_bug(Bug::FenceKept)), self.now);
             let task = self.tasks.get_mut(&key).expect("it is due");
             (task.state, task.claim, task.worker) = (State::Claimed, Some(pump.claim), worker);
-            task.fence += raise;
+            (task.fence, task.claimed_at) = (task.fence + raise, now);
         }
+    }
+
+    fn promotes_after(&self, queue: &QueueName) -> Option<Duration> {
+        let every = self.queues.get(queue).and_then(|row| row.promote_after);
+        every.filter(|_| !self.has_bug(Bug::NeverPromoted))
     }
 
     fn due(&self, pump: &Pump, demand: &Demand) -> Vec<Key> {
@@ -88,7 +95,7 @@ impl Store {
             live: Mask::one(ordinal),
             queue: task.queue.clone(),
             task_type: task.task_type.clone(),
-            priority: task.priority,
+            priority: task.rank(self.promotes_after(&task.queue), task.claimed_at).0,
             attempts: task.attempts,
             losses: task.losses,
             interruptions: task.interruptions,

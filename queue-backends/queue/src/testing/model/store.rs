@@ -43,6 +43,8 @@ pub(super) struct Task {
     pub settled: Option<(ClaimId, u8)>,
     /// Somebody wants it cancelled, and its drone must be told.
     pub cancel: bool,
+    /// When it was claimed last.
+    pub claimed_at: Timestamp,
     pub fence: u32,
     pub attempts: u16,
     pub losses: u16,
@@ -121,10 +123,8 @@ impl Task {
     }
 
     /// Where a pump hands it out at `now`: lower is sooner.
-    pub(super) fn rank(&self, every: Option<Duration>, now: Timestamp) -> (u8, Timestamp, u64) {
-        let waited = now.since(self.run_at).as_micros();
-        let sooner = every.map_or(0, |every| waited / every.as_micros()).min(4) as u8;
-        (self.priority.number().saturating_sub(sooner).max(1), self.run_at, self.submitted)
+    pub(super) fn rank(&self, every: Option<Duration>, now: Timestamp) -> (Priority, Timestamp, u64) {
+        (self.priority.after(now.since(self.run_at), every), self.run_at, self.submitted)
     }
 }
 

@@ -256,6 +256,7 @@ impl Store {
                 claim: None,
                 settled: None,
                 cancel: false,
+                claimed_at: now,
                 fence: 0,
                 attempts: 0,
                 losses: 0,

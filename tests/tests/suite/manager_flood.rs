@@ -1,0 +1,212 @@
+//! A manager in a flood: three times as much is offered as its drone can do. What exceeds the bound is refused,
+//! so that what is accepted waits no longer than the bound allows, and when the flood is over so is the backlog.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use skep_drone::{Context, Drone, HandlerError, Settings, Stopper, backend::Backends};
+use skep_manager::{
+    Manager, Server,
+    client::Place,
+    server::{Address, Bound, Config, Limits, Listener},
+    wire::End,
+};
+use skep_queue::{
+    Backend, Block, Clock, QueueName, Reason, Rejection, Submitted, TaskType,
+    admin::State,
+    clock::{SystemClock, SystemRandom},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::wait::{BOUND, eventually, short_or_long};
+
+const CLIENTS: u32 = 64;
+const HANDS: u32 = 8;
+const RUN: Duration = Duration::from_millis(20);
+/// Half as many again as can run at once.
+const CAPACITY: u64 = 12;
+/// How soon all is over when the flood is.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+fn kind() -> TaskType {
+    "work".parse().unwrap()
+}
+
+fn client(socket: &Path) -> Arc<Manager> {
+    let places = vec![Place::Unix(socket.to_owned())];
+    Arc::new(Manager::new(places, Arc::new(SystemClock), Arc::new(SystemRandom)))
+}
+
+fn drone(folder: &Path, socket: &Path, tasks: &TaskTracker) -> Stopper {
+    let work = |(): (), _: Context| async {
+        tokio::time::sleep(RUN).await;
+        Ok::<_, HandlerError>(())
+    };
+    let drone = Drone::builder()
+        .name("worker")
+        .queue("main", QueueName::default(), client(socket))
+        .local_path(folder.join("local"))
+        .handler(kind(), HANDS as usize, Settings::default(), work)
+        .build()
+        .unwrap();
+    let stopper = Stopper::default();
+    let stop = stopper.clone();
+    tasks.spawn(async move { drone.run(stop).await.unwrap() });
+    stopper
+}
+
+/// What became of what was offered.
+#[derive(Default)]
+struct Told {
+    offered: AtomicU64,
+    refused: Mutex<Vec<Rejection>>,
+    /// How long accepted calls took.
+    took: Mutex<Vec<Duration>>,
+}
+
+impl Told {
+    async fn call(&self, client: &Manager) {
+        self.offered.fetch_add(1, Relaxed);
+        let (begun, block) = (SystemClock.elapsed(), Block::one(kind(), "null", &SystemClock, &SystemRandom));
+        let (submitted, end) = client.call(block, BOUND, |_| {}).await.unwrap();
+        match (submitted, end) {
+            (Submitted::Accepted, End::Over { state: State::Completed, .. }) => {
+                self.took.lock().unwrap().push(SystemClock.elapsed().saturating_sub(begun));
+            }
+            (Submitted::Rejected(rejection), End::NotKept) => self.refused.lock().unwrap().push(rejection),
+            other => panic!("neither done nor refused: {other:?}"),
+        }
+    }
+
+    /// Each client offers its part, evenly, whatever becomes of it.
+    async fn offer(self: &Arc<Self>, clients: &[Arc<Manager>], part: f64, length: Duration) {
+        let whole = f64::from(HANDS) / RUN.as_secs_f64() * part;
+        let each = Duration::from_secs_f64(f64::from(CLIENTS) / whole);
+        let calls = TaskTracker::new();
+        let begun = SystemClock.elapsed();
+        let offering = (0..).zip(clients).map(|(nth, client)| {
+            let (told, client, calls) = (Arc::clone(self), Arc::clone(client), calls.clone());
+            tokio::time::timeout(length, async move {
+                tokio::time::sleep(each * nth / CLIENTS).await;
+                let mut ticks = tokio::time::interval(each);
+                loop {
+                    ticks.tick().await;
+                    let (told, client) = (Arc::clone(&told), Arc::clone(&client));
+                    calls.spawn(async move { told.call(&client).await });
+                }
+            })
+        });
+        let offering: Vec<_> = offering.map(|offer| calls.spawn(offer)).collect();
+        for offer in offering {
+            assert!(offer.await.unwrap().is_err(), "it goes on until its time is over");
+        }
+        calls.close();
+        calls.wait().await;
+        let taken = SystemClock.elapsed().saturating_sub(begun);
+        eprintln!("  all answered after {:.1} s", taken.as_secs_f64());
+    }
+
+    /// The times that half, and all but a hundredth, did not exceed.
+    fn times(&self) -> [Duration; 2] {
+        let mut took = self.took.lock().unwrap();
+        took.sort_unstable();
+        [2, 100].map(|nth| took[took.len() - 1 - took.len() / nth])
+    }
+
+    fn report(&self, what: &str, length: Duration) -> [Duration; 2] {
+        let (offered, accepted) = (self.offered.load(Relaxed), self.took.lock().unwrap().len());
+        let [p50, p99] = self.times();
+        let rate = accepted as f64 / length.as_secs_f64();
+        eprintln!("{what}: offered {offered}, accepted {accepted} ({rate:.0}/s), p50 {p50:?}, p99 {p99:?}");
+        [p50, p99]
+    }
+}
+
+/// Looks at the depth as often as it can, until told to stop; answers the most, and how often it looked.
+async fn observe(store: Arc<dyn Backend>, over: Arc<AtomicBool>) -> (u64, u64) {
+    let (mut most, mut looks) = (0, 0);
+    while !over.load(Relaxed) {
+        let depth: u64 = store.queues().await.unwrap().iter().map(|queue| queue.depth).sum();
+        assert!(depth <= CAPACITY, "{depth} tasks, at most {CAPACITY} are allowed");
+        (most, looks) = (depth.max(most), looks + 1);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    (most, looks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_refused_and_leaves_nothing_behind() {
+    let length = Duration::from_secs(short_or_long(5, 60));
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("skep.sock");
+    let store = Backends::builtin().open(&format!("sqlite:{}/q.db", folder.path().display())).await.unwrap();
+    let limits = Limits { capacity: Some(Bound::Tasks(CAPACITY)), ..Limits::default() };
+    let config = Config { limits, ..Config::default() };
+    let server = Server::new(Arc::clone(&store), config, Arc::new(SystemClock), Arc::new(SystemRandom));
+    let listener = Listener::bind(&Address::Unix(socket.clone())).unwrap();
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(server.serve(listener, stop.clone()));
+    let stopper = drone(folder.path(), &socket, &tasks);
+    let clients: Vec<Arc<Manager>> = (0..CLIENTS).map(|_| client(&socket)).collect();
+    for client in &clients {
+        eventually("a client is connected", BOUND, async || client.ping().await.ok()).await;
+    }
+    eventually("the drone is there", BOUND, async || {
+        clients[0].status().await.is_ok_and(|status| status.drones.len() == 1).then_some(())
+    })
+    .await;
+    let over = Arc::new(AtomicBool::new(false));
+    let observer = tasks.spawn(observe(Arc::clone(&store), Arc::clone(&over)));
+
+    let half = Arc::new(Told::default());
+    half.offer(&clients, 0.5, length / 2).await;
+    let calm = half.report("half load", length / 2);
+    let flood = Arc::new(Told::default());
+    flood.offer(&clients, 3.0, length).await;
+    let ended = SystemClock.elapsed();
+    eventually("all is done", RECOVERY, async || {
+        store.queues().await.unwrap().iter().all(|queue| queue.depth == 0).then_some(())
+    })
+    .await;
+    let after = Told::default();
+    after.call(&clients[0]).await;
+    let recovered = SystemClock.elapsed().saturating_sub(ended);
+    assert_eq!(after.took.lock().unwrap().len(), 1, "a call is taken again");
+    assert!(recovered < RECOVERY, "{recovered:?}");
+    over.store(true, Relaxed);
+    let (most, looks) = observer.await.unwrap();
+    assert_eq!(most, CAPACITY, "it was full");
+
+    let stormy = flood.report("flood", length);
+    let refused = flood.refused.lock().unwrap();
+    let reasons: BTreeSet<&str> = refused.iter().map(|rejection| rejection.reason.as_str()).collect();
+    assert_eq!(reasons, [Reason::QueueFull.as_str()].into());
+    for rejection in &*refused {
+        assert_eq!((rejection.depth, rejection.limit), (CAPACITY, CAPACITY));
+        let told = rejection.retry_after.unwrap();
+        assert!((Duration::from_millis(100)..=Duration::from_secs(300)).contains(&told), "{told:?}");
+    }
+    let status = clients[0].status().await.unwrap();
+    let before = half.refused.lock().unwrap().len();
+    assert_eq!(status.refused["queue_full"], (before + refused.len()) as u64);
+    assert_eq!((status.callers, status.queues[0].depth), (0, 0));
+    let ratio = |i: usize| stormy[i].as_secs_f64() / calm[i].as_secs_f64();
+    eprintln!(
+        "most {most} in {looks} looks; refused {}; recovered in {recovered:?}; p50 {:.2} and p99 {:.2} times those of half load",
+        refused.len(),
+        ratio(0),
+        ratio(1)
+    );
+    stopper.stop();
+    drop(clients);
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
