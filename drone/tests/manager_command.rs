@@ -144,6 +144,9 @@ fn check_says_what_would_be_served_and_makes_nothing() {
     let checked = place.skep(&["manager", "check", "--listen", "tcp:127.0.0.1:0", "--json"]);
     let said: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(said["listen"][0], "tcp:127.0.0.1:0");
+    assert_eq!(checked.status.code(), Some(3), "there is no ring");
+    place.skep(&["key", "new", "--role", "view"]);
+    assert_eq!(place.skep(&["manager", "check", "--port", "0"]).status.code(), Some(0));
     assert!(!place.0.path().join("manager.db").exists());
     fs::write(place.0.path().join("manager.toml"), "[all_queues]\ncapacty = 1\n").unwrap();
     let (exit, said) = code(&place.skep(&["manager", "check"]));

@@ -172,7 +172,7 @@ fn revoke(id: KeyId, ring: &Path, world: &World) -> Result<Exit, Failed> {
     Ok(Exit::Ok)
 }
 
-fn failed(error: KeyError) -> Failed {
+pub(super) fn failed(error: KeyError) -> Failed {
     let absent = matches!(&error, KeyError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound);
     let exit = match &error {
         _ if absent => Exit::NotFound,

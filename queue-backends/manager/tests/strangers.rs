@@ -1,5 +1,5 @@
 //! Many who have no key, some who have one and misbehave, and an honest client among them.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod fixture;
 
@@ -253,7 +253,7 @@ async fn nonsense_is_borne() {
             }
         };
         let nonsense = chance.nonsense(&good);
-        if chance.next() % 10 > 0 {
+        if !chance.next().is_multiple_of(10) {
             // Well framed: it is answered, in words.
             raw.sender.send(1, 0, nonsense, None);
             let answer = timeout(LONG, raw.receiver.next()).await.expect("an answer").unwrap();

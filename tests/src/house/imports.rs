@@ -3,7 +3,7 @@
 use super::{Finding, Source};
 
 /// The steps of a drone, which meet only in the local queue.
-const STEPS: [&str; 4] = ["pump", "dispatch", "settle", "beat"];
+const STEPS: [&str; 5] = ["pump", "dispatch", "progress", "settle", "beat"];
 
 /// A database driver, which only one crate may name.
 #[must_use]

@@ -162,7 +162,7 @@ fn clients(fleet: &Fleet, crowd: &Arc<Crowd>) -> JoinSet<Told> {
 /// Looks until so many more were refused, and never sees the queue above its bound.
 async fn full(fleet: &Fleet, crowd: &Crowd, refusals: usize) {
     let begun = crowd.refused.load(Relaxed);
-    eventually("the queue is full", BOUND * 2, || {
+    eventually("the queue is full", BOUND * short_or_long(2, 20), || {
         let there = fleet.number(THERE);
         assert!(there <= BOUND_OF_QUEUE, "I10: {there} tasks");
         std::future::ready((crowd.refused.load(Relaxed) >= begun + refusals).then_some(()))

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::{run::open, source::FileArgs};
 use crate::{
-    backend::absent_file,
-    cli::{Exit, Failed, Form, World, status::PATIENCE},
+    backend::{absent_file, manager::key::Ring},
+    cli::{Exit, Failed, Form, World, key, status::PATIENCE},
+    config::manager::Listen,
 };
 
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,9 @@ pub(crate) async fn check(args: Args, world: &World) -> Result<Exit, Failed> {
         }
     }
     loaded.notes.0.iter().for_each(|note| world.out.talk(format!("note: {note}")));
+    if config.listen.iter().any(|place| matches!(place, Listen::Tcp(..))) {
+        Ring::load(&config.keys).map_err(key::failed)?;
+    }
     // To look is not to make.
     let absent = absent_file(config.backend.reveal());
     if let Some(path) = absent.filter(|path| path.parent().is_some_and(Path::is_dir)) {

@@ -10,11 +10,16 @@ use skep_queue::{
 use super::*;
 use crate::wire::Hello;
 
-fn cases(most: u32) -> TestRunner {
+/// Gives the body so many byte strings, or as many as `SKEP_CASES` says.
+fn all(most: u32, bytes: &impl Strategy<Value = Vec<u8>>, body: fn(&[u8])) {
     let cases = std::env::var("SKEP_CASES").ok().and_then(|cases| cases.parse().ok());
     let config =
         ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases.unwrap_or(most)) };
-    TestRunner::new(config)
+    let run = |bytes: Vec<u8>| {
+        body(&bytes);
+        Ok(())
+    };
+    TestRunner::new(config).run(bytes, run).unwrap();
 }
 
 /// One request of every kind, about the same few things.
@@ -91,8 +96,8 @@ fn frames_of_any_bytes() {
         });
     let stream =
         (any::<u8>(), vec(frame, 0..8)).prop_map(|(size, frames)| [vec![size], frames.concat()].concat());
-    cases(2_000).run(&stream, |bytes| Ok(frames(&bytes))).unwrap();
-    cases(500).run(&vec(any::<u8>(), 0..300), |bytes| Ok(frames(&bytes))).unwrap();
+    all(2_000, &stream, frames);
+    all(500, &vec(any::<u8>(), 0..300), frames);
 }
 
 #[test]
@@ -100,8 +105,8 @@ fn handshakes_of_any_bytes() {
     let server = "skep".to_owned();
     let prelude = Prelude { versions: vec![1], key: KeyId([7; 8]), role: Role::Drone, server };
     let good = [prelude.to_bytes(), vec![9; MESSAGE]].concat();
-    cases(300).run(&message(vec![good]), |bytes| Ok(handshake(&bytes))).unwrap();
-    cases(100).run(&vec(any::<u8>(), 0..300), |bytes| Ok(handshake(&bytes))).unwrap();
+    all(300, &message(vec![good]), handshake);
+    all(100, &vec(any::<u8>(), 0..300), handshake);
 }
 
 #[test]
@@ -109,6 +114,6 @@ fn verbs_of_any_bytes() {
     let good = requests().iter().map(|request| wire::encode(request).unwrap().to_vec()).collect();
     let framed = |bytes: Vec<u8>| [&(bytes.len() as u16).to_le_bytes()[..], &bytes].concat();
     let stream = vec(message(good).prop_map(framed), 1..8).prop_map(|messages| messages.concat());
-    cases(400).run(&stream, |bytes| Ok(verbs(&bytes))).unwrap();
-    cases(100).run(&vec(any::<u8>(), 0..300), |bytes| Ok(verbs(&bytes))).unwrap();
+    all(400, &stream, verbs);
+    all(100, &vec(any::<u8>(), 0..300), verbs);
 }

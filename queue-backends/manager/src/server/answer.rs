@@ -32,6 +32,7 @@ impl Session {
                 Answer::Orders(server.beat(beat, self.link).await?)
             }
             Request::Arrival { types } => {
+                question.rest();
                 server.arrival(&types, self.drone()).await;
                 Answer::Done
             }

@@ -212,3 +212,22 @@ fn follow_ups(settlements: &[Settlement]) -> impl Iterator<Item = &Block> {
         _ => &[],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Naming many drones forgets one's own, not another's.
+    #[test]
+    fn a_key_crowds_out_nobody_but_itself() {
+        let drone = |n: u128| Incarnation::from_bytes(&n.to_be_bytes()).unwrap();
+        let (owners, mine, yours) = (Owners::default(), Who::User(1), Who::User(2));
+        assert_eq!(owners.owner(drone(0), mine), mine);
+        assert_eq!(owners.owner(drone(1), yours), yours);
+        for n in 2..2 + DRONES as u128 {
+            assert_eq!(owners.owner(drone(n), yours), yours);
+        }
+        assert_eq!(owners.owner(drone(0), yours), mine, "still mine");
+        assert_eq!(owners.owner(drone(1), mine), mine, "long forgotten");
+    }
+}

@@ -40,9 +40,7 @@ impl Principal {
     /// A user of this machine: the server's own and root may everything, others what is configured.
     pub(super) fn of_user(stream: &UnixStream, config: &Config) -> io::Result<Self> {
         let uid = stream.peer_cred()?.uid();
-        let own = uid == rustix::process::geteuid().as_raw() || uid == 0;
-        let listed = || config.users.iter().find(|(user, _)| *user == uid).map(|(_, grant)| grant.clone());
-        let grant = if own { Some(Grant::of(Role::Admin)) } else { listed() };
+        let grant = grant_of(uid, rustix::process::geteuid().as_raw(), config);
         let denied = || io::Error::new(io::ErrorKind::PermissionDenied, format!("user {uid} is not listed"));
         let (who, grant) = (Who::User(uid), grant.ok_or_else(denied)?);
         Ok(Self { who, name: who.to_string(), grant, pretended: None, entry: None })
@@ -86,5 +84,25 @@ impl fmt::Display for Who {
             Self::Key(id) => write!(f, "key {id}"),
             Self::User(uid) => write!(f, "user {uid}"),
         }
+    }
+}
+
+/// What a user may do where the server is `own`'s.
+fn grant_of(uid: u32, own: u32, config: &Config) -> Option<Grant> {
+    let listed = || config.users.iter().find(|(user, _)| *user == uid).map(|(_, grant)| grant.clone());
+    if uid == own || uid == 0 { Some(Grant::of(Role::Admin)) } else { listed() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_user_and_root_are_admins_and_others_what_is_listed() {
+        let view = Grant::of(Role::View);
+        let config = Config { users: vec![(7, view.clone()), (0, view.clone())], ..Config::default() };
+        let admin = Some(Grant::of(Role::Admin));
+        let grants = [1000, 0, 7, 8].map(|uid| grant_of(uid, 1000, &config));
+        assert_eq!(grants, [admin.clone(), admin, Some(view), None]);
     }
 }

@@ -48,7 +48,7 @@ pub fn packets() -> [Vec<u8>; 3] {
 async fn the_first_packet_of_the_document_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
-    fs::OpenOptions::new().write(true).create(true).mode(0o600).open(&path).unwrap();
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
     fs::write(&path, format!("skep-key-1 drone {ID} AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"))
         .unwrap();
     let key = Key::load(&path).unwrap();

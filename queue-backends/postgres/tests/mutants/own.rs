@@ -43,7 +43,7 @@ pub const OWN: &[Mutant] = &[
         &[("give_back", "set held = false,", "set held = false, losses = losses + 1,")],
     ),
     fault(
-        "NeverPromoted",
+        "NeverDue",
         "settle::retry_comes_back_when_it_said",
         &[("promote", "if v_due is not null then", "if false then")],
     ),
@@ -81,20 +81,6 @@ pub const OWN: &[Mutant] = &[
         &[("pick_these", "for update skip locked", "for update")],
     ),
     fault(
-        "NobodyPromoted",
-        "promote::who_waits_long_is_promoted",
-        &[("pump", "if v_walk < 4 and v_every is not null then", "if false then")],
-    ),
-    fault(
-        "PromotedFirst",
-        "promote::order_among_the_promoted_is_as_ever",
-        &[(
-            "walk_promoted",
-            "order by counts_as, t.run_at",
-            "order by counts_as, skep.counts_as(t.priority, t.run_at, p_now, p_every) = t.priority, t.run_at",
-        )],
-    ),
-    fault(
         "PromotedBlocksAreSteppedOver",
         "promote::a_promoted_block_in_parts_is_taken_whole",
         &[("walk_promoted", "or get_bit(v_seen[p.priority], t.low) = 0", "")],
@@ -113,15 +99,6 @@ pub const OWN: &[Mutant] = &[
         "PromotedTakeTooMuch",
         "promote::promoted_blocks_fill_the_room",
         &[("pick_these", "o_taken + v_sizes[v_fits + 1] <= p_room", "o_taken < p_room")],
-    ),
-    fault(
-        "RescuedIsGivenBack",
-        "rescue::a_word_rescues_at_once",
-        &[(
-            "take_for_gone",
-            "o_more := o_known and skep.rescue(p_drone, v_number);",
-            "perform skep.give_back(p_drone); o_more := false;",
-        )],
     ),
     fault(
         "RescuedInMemory",

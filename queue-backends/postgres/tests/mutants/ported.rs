@@ -1,6 +1,6 @@
 //! The faults of the embedded queue (`queue-backends/sqlite/src/mutant.rs`), as faults of the functions.
 //!
-//! All fifty have one. Of four the code that the embedded queue breaks is Rust here, and what is broken is the
+//! All of them have one. Of four the code that the embedded queue breaks is Rust here, and what is broken is the
 //! nearest thing in SQL:
 //!
 //! - `AnswerWithoutCommit`: a function cannot undo its caller's transaction, but a block of its own it can;
@@ -181,4 +181,27 @@ pub const PORTED: &[Mutant] = &[
             "nextval('beats')",
             "coalesce((select b.number from drones b where b.incarnation = p_drone), 0) + 1",
         )]),
+    fault(
+        "NeverPromoted",
+        "promote::who_waits_long_is_promoted",
+        &[("pump", "if v_walk < 4 and v_every is not null then", "if false then")],
+    ),
+    fault(
+        "PromotedFirst",
+        "promote::order_among_the_promoted_is_as_ever",
+        &[(
+            "walk_promoted",
+            "order by counts_as, t.run_at",
+            "order by counts_as, skep.counts_as(t.priority, t.run_at, p_now, p_every) = t.priority, t.run_at",
+        )],
+    ),
+    fault(
+        "RescueReleases",
+        "rescue::a_word_rescues_at_once",
+        &[(
+            "take_for_gone",
+            "o_more := o_known and skep.rescue(p_drone, v_number);",
+            "perform skep.give_back(p_drone); o_more := false;",
+        )],
+    ),
 ];

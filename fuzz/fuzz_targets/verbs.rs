@@ -1,0 +1,4 @@
+//! Requests to a manager.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| skep_manager::fuzzing::verbs(bytes));
