@@ -10,11 +10,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use skep_queue::{
-    Admin, Beat, Block, Claimed, Clock, Error, Incarnation, Orders, Progress, Pump, Queue, QueueName, Random,
-    Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
+    Admin, Beat, Block, Claimed, Clock, Error, Failure, Incarnation, Orders, Outcome, Progress, Pump, Queue,
+    QueueName, Random, Result, Settled, Settlement, Submission, Submitted, TaskId, TaskType,
     admin::{Act, Acted, DroneView, Filter, QueueView, Setting, TaskDetail, TaskView},
 };
-
 use tokio::sync::broadcast;
 
 pub use address::{Address, AddressError};
@@ -25,6 +24,8 @@ pub use place::Place;
 use crate::wire::{Answer, End, Note, Request, view::Status};
 use connect::Keeper;
 
+/// Bytes of outcomes in one message, about.
+const PORTION: usize = 4 << 20;
 /// How long to wait for a link before one looks for work all the same.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -129,6 +130,36 @@ fn odd() -> Error {
     Error::Unavailable("the manager answered something else".into())
 }
 
+/// Settlements, in order, a message's worth at a time.
+fn portions(settlements: Vec<Settlement>) -> Vec<Vec<Settlement>> {
+    let (mut portions, mut size) = (vec![Vec::new()], 0);
+    for settlement in settlements {
+        let bytes: usize = settlement.endings.iter().map(|ending| bytes_of(&ending.outcome)).sum();
+        if size > 0 && size + bytes > PORTION {
+            portions.push(Vec::new());
+            size = 0;
+        }
+        size += bytes;
+        if let Some(portion) = portions.last_mut() {
+            portion.push(settlement);
+        }
+    }
+    portions
+}
+
+/// The most of an outcome, and something for what is around it.
+fn bytes_of(outcome: &Outcome) -> usize {
+    let text = |failure: &Failure| failure.error.len() + failure.trace.as_ref().map_or(0, String::len);
+    let most = match outcome {
+        Outcome::Complete { result, submit } => {
+            let follow: usize = submit.iter().map(|block| block.payloads.as_bytes().len()).sum();
+            result.as_ref().map_or(0, |result| result.len()) + follow
+        }
+        _ => outcome.failure().map_or(0, text),
+    };
+    most + 256
+}
+
 /// The answer to what has none.
 fn done(answer: Answer) -> Result<()> {
     match answer {
@@ -146,7 +177,12 @@ impl Queue for Manager {
         expect!(self.ask(Request::Pump(pump)).await?, Claimed)
     }
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
-        expect!(self.ask(Request::Settle { settlements }).await?, Settled)
+        let mut settled = Vec::with_capacity(settlements.len());
+        // Each is settled on its own, so that more than one message holds goes in several.
+        for settlements in portions(settlements) {
+            settled.extend(expect!(self.ask(Request::Settle { settlements }).await?, Settled)?);
+        }
+        Ok(settled)
     }
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         self.keeper.beats(&beat);

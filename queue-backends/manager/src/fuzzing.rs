@@ -60,7 +60,7 @@ pub fn frames(bytes: &[u8]) {
                     match assembly.add(frame) {
                         Ok(Some(message)) => out += message.bytes.len(),
                         Ok(None) => assert!(!assembly.is_empty()),
-                        Err(FrameError::Torn { .. } | FrameError::TooLong) => return,
+                        Err(FrameError::Torn { .. } | FrameError::TooLong(_)) => return,
                         Err(error) => panic!("{error}"),
                     }
                 }

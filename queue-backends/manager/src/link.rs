@@ -19,7 +19,7 @@ pub use secure::Secure;
 
 use crate::wire::{
     Frame, Frames,
-    frame::{Assembly, FrameError, cut},
+    frame::{Assembly, FrameError, MAX_ANSWER, cut},
 };
 
 /// How long a peer may leave what is written to it unread.
@@ -72,6 +72,12 @@ pub fn link(pipe: AnyPipe) -> (Receiver, Sender, Writer) {
 }
 
 impl Receiver {
+    /// Of answers, which may be longer than requests.
+    #[must_use]
+    pub fn of_answers(self) -> Self {
+        Self { assembly: Assembly::of(MAX_ANSWER), ..self }
+    }
+
     /// The next message, its flags in front; `None` when the peer has closed the link between two messages.
     /// May be dropped while it waits: nothing of what was received is lost.
     ///

@@ -220,3 +220,34 @@ async fn calls_survive_lost_links_and_nothing_runs_twice() {
     let injected = proxy.injected();
     assert!(injected.lost.load(Relaxed) > 3 && injected.cut.load(Relaxed) > 3, "{injected:?}");
 }
+
+/// A pump is answered with as many payloads as there was room for, and a settle tells what came of all of them:
+/// both may be longer than any request.
+#[tokio::test]
+async fn what_is_long_travels_all_the_same() {
+    const TASKS: usize = 30;
+    let fort = Fort::new(unbounded());
+    let clock = skep_queue::testing::TestClock::new();
+    let bench = Bench::new(tcp::client(tcp::place(fort.at, &fort.key)), clock);
+    bench.set(Setting::MaxPayload(1 << 20)).await;
+    let payload = vec![b'7'; 1 << 20];
+    for _ in 0..TASKS {
+        bench.accept(&bench.block("a", std::slice::from_ref(&payload))).await;
+    }
+    let drone = drone(&bench, TASKS).await;
+    let tasks = drone.pump("a", TASKS).await;
+    assert!(tasks.len() == TASKS && tasks.iter().all(|task| task.payload.len() == payload.len()));
+    let long = Outcome::Complete { result: Some(payload.clone().into()), submit: Vec::new() };
+    let settlements = tasks.iter().map(|task| skep_queue::Settlement {
+        claim: task.claim,
+        block: task.block,
+        endings: vec![skep_queue::Ending { members: skep_queue::Mask::one(0), outcome: long.clone() }],
+    });
+    let settled = bench.backend.settle(settlements.collect()).await.unwrap();
+    assert!(settled.len() == TASKS && settled.iter().all(|settled| settled.accepted.len() == 1));
+    let blocks: Vec<_> = (0..TASKS).map(|_| bench.block("a", std::slice::from_ref(&payload))).collect();
+    let all = bench.backend.submit(skep_queue::Submission::whole(blocks)).await;
+    let Err(skep_queue::Error::Refused(why)) = all else { panic!("all or nothing, in one message: {all:?}") };
+    assert!(why.contains("so send less"), "{why}");
+    assert_eq!(bench.depth().await, 0, "and the link is none the worse");
+}

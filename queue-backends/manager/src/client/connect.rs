@@ -252,3 +252,41 @@ impl Failures {
         whole.mul_f64(0.5 + random.fraction() / 2.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skep_queue::testing::TestRandom;
+
+    use super::*;
+
+    /// The pause after each of so many rounds over two places, in seconds.
+    fn pauses(rounds: u32, refused: [bool; 2]) -> Vec<f64> {
+        let (mut failures, random) = (Failures::default(), TestRandom::new(3));
+        let place = Place::Unix("/run/skep.sock".into());
+        let round = |_| {
+            for refused in refused {
+                let failure = if refused { Failure::Refused } else { Failure::Away };
+                failures.add(&place, &failure("why".into()));
+            }
+            assert_eq!(failures.round(), "unix:/run/skep.sock: why; unix:/run/skep.sock: why");
+            failures.pause(&*random).as_secs_f64()
+        };
+        (0..rounds).map(round).collect()
+    }
+
+    #[test]
+    fn pauses_grow_slowly_and_are_long_when_only_a_person_can_help() {
+        for refused in [[false, false], [true, false]] {
+            for (n, pause) in pauses(50, refused).into_iter().enumerate() {
+                let whole = 1.0 + (n as f64 + 1.0).ln();
+                assert!((whole / 2.0..=whole).contains(&pause), "{n}: {pause}");
+            }
+        }
+        let refused = pauses(5, [true, true]);
+        assert!(
+            refused[..2].iter().all(|pause| *pause < 2.0),
+            "a manager that comes up may refuse: {refused:?}"
+        );
+        assert!(refused[2..].iter().all(|pause| *pause == 30.0), "{refused:?}");
+    }
+}

@@ -24,7 +24,7 @@ use crate::{
     software,
     wire::{
         self, Answer, Hello, Note, Reply, Request, VERSIONS, Welcome,
-        frame::{FrameError, NOTE},
+        frame::{FrameError, MAX_MESSAGE, NOTE},
     },
 };
 
@@ -80,7 +80,8 @@ struct Asked<'a> {
 impl Connection {
     /// Says hello on a pipe whose peer is known; its tasks run in `tasks`.
     pub(super) async fn open(pipe: AnyPipe, tasks: &TaskTracker) -> std::result::Result<Self, Failure> {
-        let (mut receiver, sender, writer) = link(pipe);
+        let (receiver, sender, writer) = link(pipe);
+        let mut receiver = receiver.of_answers();
         let mut connection = Self { sender, shared: Arc::default(), software: String::new() };
         tasks.spawn(write(writer, Arc::clone(&connection.shared)));
         let heartbeat = connection.hello(&mut receiver).await?;
@@ -119,7 +120,14 @@ impl Connection {
 
     /// The same, and hands on what is said on the way.
     pub(super) async fn ask_noting(&self, request: &Request, mut note: impl FnMut(Note)) -> Result<Answer> {
-        let mut asked = self.begin(wire::encode(request)?, request.waits())?;
+        let bytes = wire::encode(request)?;
+        if bytes.len() > MAX_MESSAGE {
+            let size = bytes.len();
+            return Err(Error::Refused(format!(
+                "{size} bytes at once: a manager takes {MAX_MESSAGE}, so send less"
+            )));
+        }
+        let mut asked = self.begin(bytes, request.waits())?;
         loop {
             match asked.heard.recv().await {
                 Some(Heard::Note(heard)) => note(heard),

@@ -9,6 +9,9 @@ use tokio_util::codec::{Decoder, Encoder};
 pub const MAX_FRAME: usize = 1 << 20;
 /// Most bytes of a message: the largest payload that any queue takes, and room for what is around it.
 pub const MAX_MESSAGE: usize = skep_queue::block::CEILING_MAX_PAYLOAD + (4 << 20);
+/// Most bytes of an answer: those of a manager are trusted, and one to a pump has as many payloads as there was
+/// room for.
+pub const MAX_ANSWER: usize = 1 << 30;
 /// The message goes on in the next frame.
 pub const MORE: u8 = 1;
 /// The message says something on the way to the answer with the same id.
@@ -51,8 +54,8 @@ pub enum FrameError {
         found: u32,
     },
     /// Too long a message.
-    #[error("a message of more than {MAX_MESSAGE} bytes")]
-    TooLong,
+    #[error("a message of more than {0} bytes")]
+    TooLong(usize),
     /// The link itself failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -107,14 +110,30 @@ pub fn cut(id: u32, flags: u8, message: Bytes) -> impl Iterator<Item = Frame> {
 }
 
 /// Puts frames together again.
-#[derive(Debug, Default)]
-pub struct Assembly(Option<Frame>, BytesMut);
+#[derive(Debug)]
+pub struct Assembly {
+    begun: Option<Frame>,
+    bytes: BytesMut,
+    most: usize,
+}
+
+impl Default for Assembly {
+    fn default() -> Self {
+        Self::of(MAX_MESSAGE)
+    }
+}
 
 impl Assembly {
+    /// Of messages that are not longer than this.
+    #[must_use]
+    pub fn of(most: usize) -> Self {
+        Self { begun: None, bytes: BytesMut::new(), most }
+    }
+
     /// Whether no message has begun that is not complete.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.begun.is_none()
     }
 
     /// Takes a frame; answers the message that it completes.
@@ -123,10 +142,10 @@ impl Assembly {
     /// [`FrameError::Torn`] and [`FrameError::TooLong`].
     pub fn add(&mut self, frame: Frame) -> Result<Option<Frame>, FrameError> {
         let more = frame.flags & MORE != 0;
-        let Some(begun) = &self.0 else {
+        let Some(begun) = &self.begun else {
             if more {
-                self.1.extend_from_slice(&frame.bytes);
-                self.0 = Some(Frame { bytes: Bytes::new(), ..frame });
+                self.bytes.extend_from_slice(&frame.bytes);
+                self.begun = Some(Frame { bytes: Bytes::new(), ..frame });
                 return Ok(None);
             }
             return Ok(Some(frame));
@@ -134,15 +153,15 @@ impl Assembly {
         if frame.id != begun.id {
             return Err(FrameError::Torn { within: begun.id, found: frame.id });
         }
-        if self.1.len() + frame.bytes.len() > MAX_MESSAGE {
-            return Err(FrameError::TooLong);
+        if self.bytes.len() + frame.bytes.len() > self.most {
+            return Err(FrameError::TooLong(self.most));
         }
-        self.1.extend_from_slice(&frame.bytes);
+        self.bytes.extend_from_slice(&frame.bytes);
         if more {
             return Ok(None);
         }
-        self.0 = None;
-        Ok(Some(Frame { bytes: std::mem::take(&mut self.1).freeze(), ..frame }))
+        self.begun = None;
+        Ok(Some(Frame { bytes: std::mem::take(&mut self.bytes).freeze(), ..frame }))
     }
 }
 
