@@ -24,6 +24,8 @@ use crate::wire::{
 
 /// How long a peer may leave what is written to it unread.
 pub const WRITE: Duration = Duration::from_secs(10);
+/// The least room for one read, and the most: it follows what comes, so that a quiet link is a small one.
+const ROOM: (usize, usize) = (4 << 10, 256 << 10);
 /// How much is put into one write, about.
 const GULP: usize = 256 << 10;
 
@@ -40,6 +42,8 @@ pub struct Receiver {
     pipe: ReadHalf<AnyPipe>,
     received: BytesMut,
     assembly: Assembly,
+    /// For the next read.
+    room: usize,
     heard: u64,
 }
 
@@ -66,8 +70,8 @@ pub struct Writer {
 pub fn link(pipe: AnyPipe) -> (Receiver, Sender, Writer) {
     let (reader, writer) = tokio::io::split(pipe);
     let (sender, outgoing) = mpsc::unbounded_channel();
-    let receiver =
-        Receiver { pipe: reader, received: BytesMut::new(), assembly: Assembly::default(), heard: 0 };
+    let (received, assembly) = (BytesMut::new(), Assembly::default());
+    let receiver = Receiver { pipe: reader, received, assembly, room: ROOM.0, heard: 0 };
     (receiver, Sender(sender), Writer { pipe: writer, outgoing, patience: WRITE })
 }
 
@@ -90,8 +94,12 @@ impl Receiver {
                     return Ok(Some(message));
                 }
             }
+            self.received.reserve(self.room);
+            let room = self.received.capacity() - self.received.len();
             let read = self.pipe.read_buf(&mut self.received).await?;
             self.heard += read as u64;
+            self.room =
+                if read == room { self.room * 2 } else { self.room.min(read * 2) }.clamp(ROOM.0, ROOM.1);
             if read == 0 {
                 let clean = self.received.is_empty() && self.assembly.is_empty();
                 let torn = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
@@ -159,5 +167,68 @@ impl Writer {
         }
         let _ = timeout(self.patience, self.pipe.shutdown()).await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        pin::Pin,
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        task::{Context, Poll},
+    };
+
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// Has as much to say as is asked for, and counts how often it is asked.
+    struct Eager(Bytes, Arc<AtomicUsize>);
+
+    impl AsyncRead for Eager {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.1.fetch_add(1, Relaxed);
+            let size = self.0.len().min(into.remaining());
+            into.put_slice(&self.0.split_to(size));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Eager {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn much_is_read_in_few_gulps() {
+        for size in [100, 10_000, 1_000_000] {
+            let (mut bytes, messages) = (BytesMut::new(), 20_000_000 / size);
+            for id in 0..messages as u32 {
+                let frame = Frame { id, flags: 0, bytes: Bytes::from(vec![7; size]) };
+                Frames.encode(frame, &mut bytes).unwrap();
+            }
+            let reads = Arc::new(AtomicUsize::new(0));
+            let (mut receiver, ..) = link(Box::new(Eager(bytes.freeze(), Arc::clone(&reads))));
+            for id in 0..messages as u32 {
+                assert_eq!(receiver.next().await.unwrap().unwrap().id, id);
+            }
+            assert!(receiver.next().await.unwrap().is_none());
+            let reads = reads.load(Relaxed);
+            assert!(reads < 200, "{reads} reads for messages of {size} bytes");
+        }
     }
 }

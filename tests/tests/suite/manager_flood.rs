@@ -240,5 +240,9 @@ async fn a_flood_is_refused_and_leaves_nothing_behind() {
     let ratio = |i: usize| stormy[i].as_secs_f64() / calm[i].as_secs_f64();
     eprintln!("most {most} in {looks} looks; refused {}; recovered in {recovered:?}", refused[1]);
     eprintln!("p50 {:.2} times, p99 {:.2} times that of half load", ratio(0), ratio(1));
+    assert!(
+        ratio(1) <= short_or_long(f64::INFINITY, 2.0),
+        "accepted calls wait no longer than the bound allows"
+    );
     river.end().await;
 }

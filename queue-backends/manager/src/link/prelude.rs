@@ -15,7 +15,7 @@ use crate::key::{KeyId, Role};
 
 /// The first bytes of a link.
 const MAGIC: &[u8; 8] = b"skeplnk1";
-/// [`MAGIC`] and the length.
+/// Bytes of the magic and the length.
 pub const BEGINNING: usize = MAGIC.len() + 1;
 /// Bytes of either message of the handshake: a public key and a tag.
 pub const MESSAGE: usize = 32 + 16;

@@ -106,6 +106,7 @@ impl Dealer {
     pub(super) fn seen(&self, beat: &Beat, orders: &Orders, turn: u64) -> HashSet<Incarnation> {
         self.turn(|table, now| {
             let former = table.ledger.beaten(beat, orders, turn, now);
+            table.stocks.serves(beat.drone, &beat.facts.types);
             if beat.leaving {
                 table.gone(beat.drone);
             }

@@ -143,9 +143,8 @@ impl Server {
         let (server, stopped) = (Arc::clone(self), stop.clone());
         self.tasks.spawn(async move {
             let within = server.config.reannounce();
-            if server.gate.wait(&*server.backend, &server.clock, within, &stopped).await {
-                server.dealer.open();
-            }
+            let Server { gate, backend, clock, dealer, .. } = &*server;
+            gate.wait(&**backend, clock, within, || dealer.open(), &stopped).await;
         });
         let (callers, backend) = (Arc::clone(&self.callers), Arc::clone(&self.backend));
         self.tasks.spawn(callers.watch(backend, stop.clone()));

@@ -57,15 +57,15 @@ impl Gate {
         looked.map_err(|_| Error::Unavailable("the manager has not found its drones yet".into()))
     }
 
-    /// Waits for the drones that the backend knows, at most so long; then the gate is open. False when told to
-    /// stop before.
+    /// Waits for the drones that the backend knows, at most so long; then it opens, unless told to stop before.
     pub(super) async fn wait(
         &self,
         backend: &dyn Backend,
         clock: &Arc<dyn Clock>,
         within: Duration,
+        open: impl Fn() + Send,
         stop: &CancellationToken,
-    ) -> bool {
+    ) {
         let mut missing: Option<HashMap<Incarnation, Timestamp>> = None;
         let begun = clock.elapsed();
         loop {
@@ -80,16 +80,18 @@ impl Gate {
                     tracing::info!(missing = missing.len(), "not waiting longer for drones");
                     break;
                 }
-                _ => {}
+                Some(_) => self.looked.cancel(),
+                None => {}
             }
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(LOOK.min(within.saturating_sub(waited)).max(LOOK / 10)) => {}
-                () = stop.cancelled() => return false,
+                () = stop.cancelled() => return,
             }
         }
+        open();
         self.opened.cancel();
-        true
+        self.looked.cancel();
     }
 
     /// Who is still missing: it lived at the first look, and has not beaten since.
@@ -99,6 +101,5 @@ impl Gate {
         let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = missing.get_or_insert_with(|| living.clone());
         missing.retain(|drone, beat_at| living.get(drone) == Some(beat_at) && !announced.contains(drone));
-        self.looked.cancel();
     }
 }

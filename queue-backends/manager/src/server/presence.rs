@@ -145,6 +145,10 @@ impl Presence {
         let Verdict { over, elsewhere } = self.judge(&speaking, &known);
         elsewhere.into_iter().for_each(gone);
         for drone in over {
+            if self.drones().get(&drone).is_none_or(|seen| seen.lost.is_none()) {
+                // It came back this very moment.
+                continue;
+            }
             if backend.rescue(drone).await? {
                 tracing::warn!(%drone, "a drone lost its link and did not come back: what it had is rescued");
             }

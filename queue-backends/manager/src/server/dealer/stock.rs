@@ -95,6 +95,13 @@ impl Stock {
 }
 
 impl Stocks {
+    /// A drone says which types it serves; of others it takes none any more.
+    pub(super) fn serves(&mut self, drone: Incarnation, types: &[TaskType]) {
+        for (_, stock) in self.kinds.iter_mut().filter(|((_, of), _)| !types.contains(of)) {
+            stock.eaters.remove(&drone);
+        }
+    }
+
     /// Forgets a drone; and whatever nobody else asked for.
     pub(super) fn remove(&mut self, drone: Incarnation) {
         for stock in self.kinds.values_mut() {
