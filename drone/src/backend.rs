@@ -237,7 +237,9 @@ fn closed(path: &str, error: &DbError) -> Closed {
 /// It need not be reached now: only a wrong URL, and a key that cannot be read, are errors.
 fn manager(url: &str) -> Result<Arc<dyn Backend>, String> {
     let manager = Manager::open(url, Arc::new(SystemClock), Arc::new(SystemRandom));
-    manager.map(|manager| Arc::new(manager) as Arc<dyn Backend>).map_err(|error| error.to_string())
+    manager
+        .map(|manager| Arc::new(manager.announcing()) as Arc<dyn Backend>)
+        .map_err(|error| error.to_string())
 }
 
 /// It need not be reached now: only a wrong URL is an error.

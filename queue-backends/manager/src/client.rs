@@ -44,6 +44,7 @@ macro_rules! expect {
 /// sent twice: whoever asks asks again, with the same ids.
 pub struct Manager {
     keeper: Keeper,
+    announces: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,7 +52,7 @@ impl Manager {
     /// A manager at one of these places: the first that answers. Returns at once.
     #[must_use]
     pub fn new(places: Vec<Place>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { keeper: Keeper::start(places, Arc::clone(&clock), random), clock }
+        Self { keeper: Keeper::start(places, Arc::clone(&clock), random), announces: false, clock }
     }
 
     /// The manager of a URL: see [`Address`]. Returns at once.
@@ -60,6 +61,15 @@ impl Manager {
     /// When the URL is none, or its key cannot be read.
     pub fn open(url: &str, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, AddressError> {
         Ok(Self::new(Address::parse(url)?.places()?, clock, random))
+    }
+
+    /// Repeats the last beat of each drone that speaks here on every new link, until it leaves: for the process of
+    /// a drone. A manager takes one that lost its link for gone unless it speaks again soon, and hands out
+    /// nothing after a start until the drones it knew have spoken; their next beat may be far off.
+    #[must_use]
+    pub const fn announcing(mut self) -> Self {
+        self.announces = true;
+        self
     }
 
     /// What becomes of the link from now on. Who is slow to look misses some.
@@ -185,7 +195,9 @@ impl Queue for Manager {
         Ok(settled)
     }
     async fn beat(&self, beat: Beat) -> Result<Orders> {
-        self.keeper.beats(&beat);
+        if self.announces {
+            self.keeper.beats(&beat, self.clock.elapsed());
+        }
         expect!(self.ask(Request::Beat(beat)).await?, Orders)
     }
     async fn arrival(&self, types: &[TaskType]) {

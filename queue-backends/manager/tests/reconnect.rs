@@ -123,7 +123,7 @@ async fn drones_are_announced_on_every_new_link_until_they_leave() {
     let folder = tempfile::tempdir().unwrap();
     let path = socket(&folder, "skep");
     let asked = fake::start(&path, Manners::Answers(1));
-    let manager = manager(vec![Place::Unix(path)]);
+    let manager = manager(vec![Place::Unix(path)]).announcing();
     let beat = Beat {
         drone: Incarnation::new(&SystemRandom),
         queue: QueueName::default(),

@@ -69,10 +69,10 @@ enum State {
     Ready(Arc<Connection>),
 }
 
-/// The last beat of each drone that speaks here. A manager takes a drone that lost its link for gone unless it
-/// speaks again soon, and its next beat may be far off: so the last one is repeated on every new link. What it
-/// lists may be out of date, which does no harm: the next beat tells.
-type Beats = Arc<Mutex<HashMap<Incarnation, Beat>>>;
+/// The last beat of each drone, to be repeated on every new link. What it lists may be out of date, which does no
+/// harm: the next beat tells. With each, when it was, by the clock's `elapsed`: one that is older than its lease
+/// is not repeated, since nobody speaks for that drone any more.
+type Beats = Arc<Mutex<HashMap<Incarnation, (Beat, Duration)>>>;
 
 /// Keeps a link.
 pub(super) struct Keeper {
@@ -147,12 +147,12 @@ impl Keeper {
     }
 
     /// Remembers what a drone says, for the next link.
-    pub(super) fn beats(&self, beat: &Beat) {
+    pub(super) fn beats(&self, beat: &Beat, now: Duration) {
         let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
         if beat.leaving {
             beats.remove(&beat.drone);
         } else {
-            beats.insert(beat.drone, beat.clone());
+            beats.insert(beat.drone, (beat.clone(), now));
         }
     }
 
@@ -210,8 +210,10 @@ impl Trier {
     }
 
     fn announce(&self, connection: &Arc<Connection>) {
-        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
-        for beat in beats.values().cloned() {
+        let (mut beats, now) =
+            (self.beats.lock().unwrap_or_else(PoisonError::into_inner), self.clock.elapsed());
+        beats.retain(|_, (beat, at)| now.saturating_sub(*at) < beat.ttl);
+        for (beat, _) in beats.values().cloned() {
             let connection = Arc::clone(connection);
             // A hint: the drone hears its orders at its own next beat.
             self.tasks.spawn(async move { drop(connection.ask(&Request::Beat(beat)).await) });
