@@ -56,7 +56,10 @@ impl Table {
     pub(super) fn wait(&mut self, drone: Incarnation, types: &[TaskType]) -> (u64, oneshot::Receiver<()>) {
         let queues = self.ledger.known(drone).queues.clone();
         for kind in queues.iter().flat_map(|queue| types.iter().map(|of| (queue.clone(), of.clone()))) {
-            self.stocks.kinds.entry(kind).or_default().eaters.entry(drone).or_default().waits = true;
+            let stock = self.stocks.kinds.entry(kind).or_default();
+            // What it was told before is over: it came, or had stopped waiting when it was told.
+            stock.awake(drone);
+            stock.eaters.entry(drone).or_default().waits = true;
         }
         let (wake, woken) = oneshot::channel();
         self.waits += 1;

@@ -140,6 +140,18 @@ fn who_was_told_and_does_not_come_makes_way() {
 }
 
 #[test]
+fn a_word_that_its_drone_did_not_hear_is_over_when_it_waits_again() {
+    let mut table = table(&[2]);
+    // It stopped waiting to pump for other room, and the word crossed with that.
+    let mut unheard = wait(&mut table, 0);
+    came(&mut table, 1, ms(0));
+    assert!(is_told(&mut unheard));
+    let mut again = wait(&mut table, 0);
+    table.deal(ms(1));
+    assert!(is_told(&mut again), "at once, not when it is late");
+}
+
+#[test]
 fn a_drone_alone_takes_all_that_it_has_room_for() {
     let mut table = table(&[2]);
     let mut a = wait(&mut table, 0);
