@@ -1,6 +1,6 @@
 //! Dealing, without waiting: who is told that there is work, and how much each may take.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use skep_queue::{ClaimId, Claimed, Incarnation, Pump, TaskType};
 use tokio::sync::oneshot;
@@ -74,8 +74,8 @@ impl Table {
         for (kind, stock) in kinds.iter_mut().filter(|(_, stock)| stock.unpromised()) {
             for (id, share) in able(ledger, waits.iter(), kind, stock) {
                 if stock.unpromised()
-                    && let Some(Wait { drone, wake, .. }) = waits.remove(&id)
-                    && wake.send(()).is_ok()
+                    && let Some(drone) = waits.get(&id).map(|wait| wait.drone)
+                    && tell(waits, drone, &kind.1)
                 {
                     stock.wake(drone, share, now + PATIENCE);
                     told = true;
@@ -160,6 +160,13 @@ impl Table {
         self.deal(now);
         self.stocks.kinds.values().filter_map(Stock::next_late).min()
     }
+}
+
+/// Tells a drone, on each of its waits for this type: it may have begun another just now, while the one before is
+/// not yet taken away. Says whether any was still waiting.
+fn tell(waits: &mut BTreeMap<u64, Wait>, drone: Incarnation, of: &TaskType) -> bool {
+    let its = waits.extract_if(.., |_, wait| wait.drone == drone && wait.types.contains(of));
+    its.fold(false, |told, (_, wait)| wait.wake.send(()).is_ok() || told)
 }
 
 /// Who may be told, the most available first and among equals who has waited longest; and how much each may take.

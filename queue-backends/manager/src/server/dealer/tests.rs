@@ -152,6 +152,15 @@ fn a_word_that_its_drone_did_not_hear_is_over_when_it_waits_again() {
 }
 
 #[test]
+fn a_drone_is_told_on_all_its_waits() {
+    let mut table = table(&[2]);
+    // The first is over, and not yet taken away.
+    let (mut over, mut lives) = (wait(&mut table, 0), wait(&mut table, 0));
+    came(&mut table, 1, ms(0));
+    assert!(is_told(&mut over) && is_told(&mut lives));
+}
+
+#[test]
 fn a_drone_alone_takes_all_that_it_has_room_for() {
     let mut table = table(&[2]);
     let mut a = wait(&mut table, 0);
