@@ -23,6 +23,7 @@ use skep_queue::{
     Admin, Beat, Block, BlockId, ClaimId, Demand, DroneFacts, Ending, Error, Failure, Incarnation, Mask,
     Options, Outcome, Pump, Queue, QueueName, Settlement, Submission, TaskType,
     admin::{Act, Filter, Setting},
+    block::OnConflict,
     clock::{SystemClock, SystemRandom},
 };
 use tokio::time::timeout;
@@ -130,11 +131,20 @@ async fn only_granted_types_and_queues() {
     let elsewhere = Block { queue: "other".parse().unwrap(), ..block("a") };
     let postback = Options { postback: Some(name("b")), ..Options::default() };
     let postback = Block { options: Arc::new(postback), ..block("a") };
+    let replacing =
+        Options { unique_key: Some("k".into()), on_conflict: OnConflict::Replace, ..Options::default() };
+    let replacing = Block { options: Arc::new(replacing), ..block("a") };
     let submission =
         |block: &Block| Request::Submit(Submission::whole(vec![self::block("a"), block.clone()]));
     let call = |block: &Block| Request::Call { block: block.clone(), wait: Duration::ZERO };
     let mut link = Raw::tcp(fort.at, &submit).await;
-    for (block, what) in [(block("b"), "of type b"), (elsewhere, "in queue other"), (postback, "of type b")] {
+    let not_his = [
+        (block("b"), "of type b"),
+        (elsewhere, "in queue other"),
+        (postback, "of type b"),
+        (replacing, "that replace who has their unique key"),
+    ];
+    for (block, what) in not_his {
         for request in [submission(&block), call(&block)] {
             let answer = link.ask(&request).await;
             let why = said(&answer);

@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use skep_queue::{Block, Error, Incarnation, Outcome, QueueName, Settlement, TaskType};
+use skep_queue::{Block, Error, Incarnation, Outcome, QueueName, Settlement, TaskType, block::OnConflict};
 
 use super::principal::{Principal, Who};
 use crate::{
@@ -99,6 +99,12 @@ impl Principal {
         for block in blocks {
             let types = std::iter::once(&block.task_type).chain(&block.options.postback);
             self.may_types(verb, &block.queue, types)?;
+            // Who holds a unique key may be of any type: replacing it cancels what is not his.
+            let replaces =
+                block.options.unique_key.is_some() && block.options.on_conflict == OnConflict::Replace;
+            if replaces && !self.grant.types.is_empty() {
+                return Err(self.refused(verb, " tasks that replace who has their unique key"));
+            }
         }
         Ok(())
     }
