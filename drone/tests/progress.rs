@@ -107,6 +107,7 @@ async fn a_queue_that_does_not_listen_does_no_harm() {
     let report = tokio::select! {
         report = drone.run(Stopper::default()) => report.unwrap(),
         () = done => unreachable!("it goes on for ever"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("the drone does not end"),
     };
     assert_eq!(report.unreported, 0);
 }
