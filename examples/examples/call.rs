@@ -15,7 +15,7 @@ use skep_manager::{
 use skep_queue::{
     QueueName,
     admin::{Admin, Setting},
-    clock::{SystemClock, SystemRandom},
+    clock::SystemClock,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Failure> {
     let (tasks, stop, stopper) = (TaskTracker::new(), CancellationToken::new(), Stopper::default());
 
     // What `skep manager run` does.
-    let server = Server::new(store, Config::default(), Arc::new(SystemClock), Arc::new(SystemRandom));
+    let server = Server::new(store, Config::default(), Arc::new(SystemClock));
     let socket = folder.path().join("skep.sock");
     tasks.spawn(server.serve(Listener::bind(&Address::Unix(socket.clone()))?, stop.clone()));
     let url = format!("unix:{}", socket.display());

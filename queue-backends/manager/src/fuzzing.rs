@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use skep_queue::{
     Backend,
-    clock::{SystemClock, SystemRandom},
+    clock::SystemClock,
     testing::{Model, TestClock},
 };
 use tokio::{
@@ -143,7 +143,7 @@ fn same<T: serde::Serialize + serde::de::DeserializeOwned>(message: &[u8]) {
 async fn asked(messages: &[Bytes]) {
     let backend: Arc<dyn Backend> = Arc::new(Model::new(TestClock::new()));
     let config = Config { reannounce: Some(Duration::ZERO), ..Config::default() };
-    let server = Server::new(backend, config, Arc::new(SystemClock), Arc::new(SystemRandom));
+    let server = Server::new(backend, config, Arc::new(SystemClock));
     let (near, far) = duplex(1 << 20);
     let tasks = TaskTracker::new();
     let hosted = tasks.spawn(server.host_admin(Box::new(far)));

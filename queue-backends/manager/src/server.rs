@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use skep_queue::{Backend, Clock, QueueName, Random, Timestamp};
+use skep_queue::{Backend, Clock, QueueName, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use admission::bound::{Bound, BoundError, DEFAULT_CAPACITY, Limits, Promote, PromoteError, RETENTION};
@@ -100,8 +100,6 @@ pub struct Server {
     backend: Arc<dyn Backend>,
     config: Config,
     clock: Arc<dyn Clock>,
-    #[expect(dead_code, reason = "chance for what needs it")]
-    random: Arc<dyn Random>,
     started_at: Timestamp,
     strangers: Arc<Strangers>,
     owners: Owners,
@@ -118,12 +116,7 @@ pub struct Server {
 
 impl Server {
     /// A server of this backend; nobody reaches it before it [serves](Server::serve).
-    pub fn new(
-        backend: Arc<dyn Backend>,
-        config: Config,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Arc<Self> {
+    pub fn new(backend: Arc<dyn Backend>, config: Config, clock: Arc<dyn Clock>) -> Arc<Self> {
         let dealer = Arc::new(Dealer::new(Arc::clone(&clock)));
         Arc::new(Self {
             started_at: clock.now(),
@@ -140,7 +133,6 @@ impl Server {
             backend,
             config,
             clock,
-            random,
         })
     }
 

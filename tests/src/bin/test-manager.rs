@@ -7,7 +7,7 @@ use skep_manager::{
     Server,
     server::{Address, Config, Listener},
 };
-use skep_queue::clock::{SystemClock, SystemRandom};
+use skep_queue::clock::SystemClock;
 use skep_tests::{
     backend,
     plan::{self, Host},
@@ -42,7 +42,7 @@ fn start() -> Result<(), Failure> {
 async fn run(host: Host) -> Result<(), Failure> {
     let store = backend::open(&host.store).await?;
     let config = Config { heartbeat: host.heartbeat, ..Config::default() };
-    let server = Server::new(store, config, Arc::new(SystemClock), Arc::new(SystemRandom));
+    let server = Server::new(store, config, Arc::new(SystemClock));
     let port = host.port.map(|(at, ring)| Address::Tcp { at, ring });
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     for address in [Some(Address::Unix(host.socket)), port].into_iter().flatten() {

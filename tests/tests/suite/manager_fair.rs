@@ -71,7 +71,7 @@ fn drone(folder: &Path, run: Duration, prefetch: usize, tasks: &TaskTracker) -> 
 async fn divided(prefetch: usize, backlog: usize) -> [usize; 2] {
     let folder = tempfile::tempdir().unwrap();
     let store = Backends::builtin().open(&format!("sqlite:{}/q.db", folder.path().display())).await.unwrap();
-    let server = Server::new(store, Config::default(), Arc::new(SystemClock), Arc::new(SystemRandom));
+    let server = Server::new(store, Config::default(), Arc::new(SystemClock));
     let listener = Listener::bind(&Address::Unix(folder.path().join("skep.sock"))).unwrap();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(server.serve(listener, stop.clone()));

@@ -166,7 +166,7 @@ impl River {
         let limits = Limits { capacity: Some(Bound::Tasks(CAPACITY)), ..Limits::default() };
         // Links outlive a machine that is short of time.
         let config = Config { limits, heartbeat: Duration::from_secs(20), ..Config::default() };
-        let server = Server::new(Arc::clone(&store), config, Arc::new(SystemClock), Arc::new(SystemRandom));
+        let server = Server::new(Arc::clone(&store), config, Arc::new(SystemClock));
         let listener = Listener::bind(&Address::Unix(socket.clone())).unwrap();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(server.serve(listener, stop.clone()));

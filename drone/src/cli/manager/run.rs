@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
     // Who finds the place taken makes nothing.
     let listeners = listeners(&config)?;
     let backend = open(&config, &world.backends).await?;
-    let server = Server::new(backend, config.server, Arc::clone(&world.clock), Arc::clone(&world.random));
+    let server = Server::new(backend, config.server, Arc::clone(&world.clock));
     let (stop, serving) = (CancellationToken::new(), TaskTracker::new());
     for (listener, place) in listeners {
         match world.out.form() {

@@ -5,6 +5,7 @@ use skep_queue::{
     Beat, Block, BlockId, ClaimId, Demand, DroneFacts, Ending, Incarnation, Mask, Outcome, Payloads,
     Progress, Pump, QueueName, Settlement, Submission, TaskId, TaskType,
     admin::{Act, Filter, Setting},
+    clock::SystemRandom,
 };
 
 use super::*;

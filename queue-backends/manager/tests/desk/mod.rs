@@ -94,7 +94,7 @@ impl Desk {
 
     fn manager(&self, config: Config, clock: Arc<dyn Clock>) -> PathBuf {
         let path = self.folder.path().join(format!("{}.sock", self.managers.fetch_add(1, Relaxed)));
-        let server = Server::new(Arc::new(self.model.again()), config, clock, Arc::new(SystemRandom));
+        let server = Server::new(Arc::new(self.model.again()), config, clock);
         let listener = Listener::bind(&Address::Unix(path.clone())).unwrap();
         self.tasks.spawn(server.serve(listener, self.stop.clone()));
         path

@@ -75,7 +75,7 @@ impl Scene {
     pub fn manager(&self, config: Config) -> PathBuf {
         let path = self.folder.path().join(format!("{}.sock", self.managers.fetch_add(1, Relaxed)));
         let backend: Arc<dyn Backend> = Arc::clone(&self.store) as _;
-        let server = Server::new(backend, config, Arc::new(SystemClock), Arc::new(SystemRandom));
+        let server = Server::new(backend, config, Arc::new(SystemClock));
         let listener = Listener::bind(&Address::Unix(path.clone())).unwrap();
         self.tasks.spawn(server.serve(listener, self.stop.clone()));
         path
