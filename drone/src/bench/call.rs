@@ -19,34 +19,49 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Bench {
-    /// One caller, one task at a time, on an idle drone.
+    /// One caller, one task at a time: one call after the other, then with everything at rest before each.
     pub(super) async fn call(&self) -> Result<Figure, Error> {
         let echo = |load: Load, _: Context| async move { Ok::<_, HandlerError>(load.n) };
-        let (mut samples, mut syncs) = (Vec::new(), Vec::new());
-        let mut yardstick = tempfile::tempfile_in(&self.config.folder).map_err(refused)?;
+        let (mut running, mut rested) = (Trips::default(), Trips::default());
         let begun = self.clock.elapsed();
         let measure = async {
             let caller = self.caller().await?;
-            for n in 0..SAMPLES {
-                let payload = Load::payload(n, self.config.payload);
-                let before = self.clock.elapsed();
-                caller.call(&payload).await?;
-                samples.push((self.clock.elapsed() - before).as_secs_f64() * 1000.0);
-                tokio::time::sleep(CALM_DISK).await;
-                // The yardstick in the same state: a disk that idled is slower than one in a loop.
-                let before = self.clock.elapsed();
-                yardstick.write_all(&[0; 4096]).and_then(|()| yardstick.sync_data()).map_err(refused)?;
-                syncs.push((self.clock.elapsed() - before).as_secs_f64() * 1000.0);
-                tokio::time::sleep(CALM_DISK).await;
-            }
+            running = self.trips(&caller, None).await?;
+            rested = self.trips(&caller, Some(CALM_DISK)).await?;
             Ok(())
         };
         self.beside_a_drone(self.config.hands, echo, measure).await?;
-        let figure = self.figure("call", SAMPLES, self.clock.elapsed() - begun);
-        let (p50, sync) = (part(&mut samples, 0.5), part(&mut syncs, 0.5));
-        let figure = figure.with("p50_ms", p50).with("p99_ms", part(&mut samples, 0.99));
-        let figure = figure.with("max_ms", part(&mut samples, 1.0)).with("fsync_p50_ms", sync);
-        Ok(figure.with("p50_in_fsyncs", p50 / sync.max(1e-6)).with("bar_ms", 1.0 + sync))
+        let figure = self.figure("call", 2 * SAMPLES, self.clock.elapsed() - begun);
+        let (p50, sync) = (part(&mut running.calls, 0.5), part(&mut running.syncs, 0.5));
+        let figure = figure.with("p50_ms", p50).with("p99_ms", part(&mut running.calls, 0.99));
+        let figure = figure.with("max_ms", part(&mut running.calls, 1.0)).with("fsync_p50_ms", sync);
+        let figure = figure.with("bar_ms", 1.0 + sync).with("idle_p50_ms", part(&mut rested.calls, 0.5));
+        let figure = figure.with("idle_p99_ms", part(&mut rested.calls, 0.99));
+        Ok(figure.with("idle_fsync_p50_ms", part(&mut rested.syncs, 0.5)))
+    }
+
+    /// Calls, and beside each the yardstick in the same state: a disk that rested is slower than one that is busy, and
+    /// so are processors.
+    async fn trips(&self, caller: &Caller, rest: Option<Duration>) -> Result<Trips, Error> {
+        let mut trips = Trips::default();
+        let mut yardstick = tempfile::tempfile_in(&self.config.folder).map_err(refused)?;
+        let pause = || async move {
+            if let Some(rest) = rest {
+                tokio::time::sleep(rest).await;
+            }
+        };
+        for n in 0..SAMPLES {
+            let payload = Load::payload(n, self.config.payload);
+            let before = self.clock.elapsed();
+            caller.call(&payload).await?;
+            trips.calls.push((self.clock.elapsed() - before).as_secs_f64() * 1000.0);
+            pause().await;
+            let before = self.clock.elapsed();
+            yardstick.write_all(&[0; 4096]).and_then(|()| yardstick.sync_data()).map_err(refused)?;
+            trips.syncs.push((self.clock.elapsed() - before).as_secs_f64() * 1000.0);
+            pause().await;
+        }
+        Ok(trips)
     }
 
     /// Somebody else than the drone, over a connection of his own.
@@ -68,6 +83,13 @@ impl Bench {
     pub(super) async fn another(&self) -> Result<Arc<dyn Backend>, Error> {
         (self.open)().await.map_err(refused)
     }
+}
+
+/// What took how long, in milliseconds.
+#[derive(Default)]
+struct Trips {
+    calls: Vec<f64>,
+    syncs: Vec<f64>,
 }
 
 /// Whoever asks for results.

@@ -1,7 +1,7 @@
 //! What a capacity is for: clients that want more than the drones can do, and what becomes of those that are
 //! taken.
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -35,13 +35,6 @@ pub struct Stretch {
     pub p50_ms: f64,
     /// The same.
     pub p99_ms: f64,
-}
-
-/// What the clients of a stretch saw.
-#[derive(Default)]
-struct Seen {
-    times: Vec<f64>,
-    refused: usize,
 }
 
 impl Bench {
@@ -81,42 +74,41 @@ impl Bench {
     async fn stretch(&self, load: f64, callers: &[Caller]) -> Result<Stretch, Error> {
         let able = HANDS as f64 / WORK.as_secs_f64();
         let pace = Duration::from_secs_f64(callers.len() as f64 / (able * load));
-        let (seen, begun) = (RefCell::new(Seen::default()), self.clock.elapsed());
+        let begun = self.clock.elapsed();
         let clients = callers.iter().enumerate().map(|(n, caller)| {
             // Not all at once.
             let first = begun + pace.mul_f64(n as f64 / callers.len() as f64);
-            self.offer(caller, first, pace, begun + self.config.time, &seen)
+            self.offer(caller, first, pace, begun + self.config.time)
         });
-        try_join_all(clients).await?;
-        let (mut seen, seconds) = (seen.into_inner(), self.config.time.as_secs_f64());
-        let (accepted, refused) = (seen.times.len() as f64 / seconds, seen.refused as f64 / seconds);
-        let (p50_ms, p99_ms) = (part(&mut seen.times, 0.5), part(&mut seen.times, 0.99));
+        let (times, refused): (Vec<_>, Vec<usize>) = try_join_all(clients).await?.into_iter().unzip();
+        let (mut times, seconds) = (times.concat(), self.config.time.as_secs_f64());
+        let (accepted, refused) =
+            (times.len() as f64 / seconds, refused.iter().sum::<usize>() as f64 / seconds);
+        let (p50_ms, p99_ms) = (part(&mut times, 0.5), part(&mut times, 0.99));
         Ok(Stretch { load, offered: accepted + refused, accepted, refused, p50_ms, p99_ms })
     }
 
-    /// One client: an offer each time that its pace allows and the last one has its end.
+    /// One client: an offer each time that its pace allows and the last one has its end. Answers how long each took
+    /// that was accepted, and how many were refused.
     async fn offer(
         &self,
         caller: &Caller,
         mut next: Duration,
         pace: Duration,
         end: Duration,
-        seen: &RefCell<Seen>,
-    ) -> Result<(), Error> {
+    ) -> Result<(Vec<f64>, usize), Error> {
+        let (mut times, mut refused) = (Vec::new(), 0);
         while next < end {
             tokio::time::sleep(next.saturating_sub(self.clock.elapsed())).await;
             let offered = self.clock.elapsed();
             let payload = Load::payload(0, self.config.payload);
             match caller.call(&payload).await? {
-                true => {
-                    let took = (self.clock.elapsed() - offered).as_secs_f64() * 1000.0;
-                    seen.borrow_mut().times.push(took);
-                }
-                false => seen.borrow_mut().refused += 1,
+                true => times.push((self.clock.elapsed() - offered).as_secs_f64() * 1000.0),
+                false => refused += 1,
             }
             // Who comes late does not make up for it: that would be a burst.
             next = (next + pace).max(self.clock.elapsed());
         }
-        Ok(())
+        Ok((times, refused))
     }
 }

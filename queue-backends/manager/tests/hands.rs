@@ -5,16 +5,17 @@ mod scene;
 
 use std::{path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
 
+use scene::{BOUND, Drone, Line, Scene, one};
 use skep_manager::{
     server::Config,
-    wire::{Request, view::Hands},
+    wire::{Answer, End, Request, view::Hands},
 };
 use skep_queue::{
-    Admin, BlockId, Cause, ClaimId, Ending, Mask, Orders, Outcome, Settlement, TaskId, admin::State,
-    block::OnLost, clock::SystemRandom,
+    Admin, BlockId, Cause, ClaimId, Ending, Mask, Orders, Outcome, Settlement, Submission, Submitted, TaskId,
+    admin::{Act, State},
+    block::OnLost,
+    clock::SystemRandom,
 };
-
-use scene::{BOUND, Drone, Line, Scene};
 
 /// So short that a test need not wait, so long that a test's own drone is in time.
 const HEARTBEAT: Duration = Duration::from_millis(300);
@@ -40,6 +41,57 @@ async fn a_drone_that_waits_gets_work_the_moment_it_arrives() {
         assert_eq!(drone.pump(&mut line, 10).await, ids);
         assert_eq!(scene.store.pumps.load(Relaxed), pumps + 1, "nobody polled");
     }
+}
+
+#[tokio::test]
+async fn a_drone_that_waits_is_on_its_way_before_the_submit_is_answered() {
+    let scene = Scene::new();
+    let manager = scene.manager(Config::default());
+    let (mut drone, mut line, mut waits) = waiting(&scene, &manager, 2).await;
+    let mut client = scene.line(&manager).await;
+    for _ in 0..20 {
+        let block = one();
+        let (id, pumps) = (block.id.task(0), scene.store.pumps.load(Relaxed));
+        let answers = scene.store.answers.acquire().await.unwrap();
+        let submit = client.say(&Request::Submit(Submission::whole(vec![block])));
+        line.hear(waits).await;
+        assert_eq!(drone.pump(&mut line, 10).await, [id]);
+        waits = drone.wait(&line);
+        drop(answers);
+        assert_eq!(client.hear(submit).await, Answer::Submitted(vec![Submitted::Accepted]));
+        assert_eq!(line.hands().await.len(), 1);
+        assert_eq!(scene.store.pumps.load(Relaxed), pumps + 1, "nobody was told of it twice");
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_call_is_durable() {
+    let scene = Scene::new();
+    let manager = scene.manager(Config::default());
+    let (mut drone, mut line, waits) = waiting(&scene, &manager, 2).await;
+    let mut client = scene.line(&manager).await;
+    let call = client.say(&Request::Call { block: one(), wait: BOUND });
+    line.hear(waits).await;
+    let tasks = drone.pump(&mut line, 10).await;
+    assert!(scene.store.fleeting.load(Relaxed), "nobody has been told anything of it");
+    let outcome = Outcome::Complete { result: None, submit: Vec::new() };
+    let endings = vec![Ending { members: Mask::one(0), outcome }];
+    let settlement = Settlement { claim: drone.held[0], block: BlockId(tasks[0].0), endings };
+    line.ask(Request::Settle { settlements: vec![settlement] }).await;
+    assert!(matches!(client.hear(call).await, Answer::Called { end: End::Over { .. }, .. }));
+    assert!(!scene.store.fleeting.load(Relaxed), "its end");
+
+    let short = Request::Call { block: one(), wait: Duration::from_millis(20) };
+    assert!(matches!(client.ask(short).await, Answer::Called { end: End::Waiting, .. }));
+    assert!(!scene.store.fleeting.load(Relaxed), "that it waits");
+
+    let block = one();
+    let id = block.id.task(0);
+    let call = client.say(&Request::Call { block, wait: BOUND });
+    scene.until("it is there", async || scene.store.task(id).await.unwrap().is_some()).await;
+    client.ask(Request::Act { act: Act::Cancel, ids: vec![id] }).await;
+    assert!(matches!(client.hear(call).await, Answer::Called { end: End::Over { .. }, .. }));
+    assert!(!scene.store.fleeting.load(Relaxed), "an operator's word");
 }
 
 /// A drone that waits, having found nothing.

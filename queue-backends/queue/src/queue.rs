@@ -54,7 +54,19 @@ pub trait Queue: Send + Sync + 'static {
     /// * A unique key is held from acceptance until the task is terminal, by one task of the queue at a
     ///   time. Replacing who holds it cancels that task, postback and all, in the same transaction.
     /// * A payload of any bytes up to the limit comes out as it went in.
+    /// * Once an answer is out, whatever was accepted before it is durable too, by
+    ///   [`submit_lazily`](Queue::submit_lazily) also; so it is with an empty submission.
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>>;
+
+    /// Submits for somebody who hears nothing of it before the task has ended: `Accepted` does not mean durable
+    /// yet.
+    ///
+    /// It is when a later submit or settle has been answered; until then a power cut (not a crash) may undo it,
+    /// as if it had never been asked for. In all else it is as [`submit`](Queue::submit), and a backend in which
+    /// durability costs nothing more has no other.
+    async fn submit_lazily(&self, submission: Submission) -> Result<Vec<Submitted>> {
+        self.submit(submission).await
+    }
 
     /// Claims due tasks within each demand, under one claim id.
     ///
@@ -121,6 +133,12 @@ pub trait Queue: Send + Sync + 'static {
     ///
     /// A hint: safe to drop, may return for nothing; a caller polls all the same.
     async fn arrival(&self, types: &[TaskType]);
+
+    /// Whether calls take effect in the order in which they were begun, so that a claim that is begun after a submit
+    /// finds what that brings, answered or not. No, unless a backend says otherwise.
+    fn in_turn(&self) -> bool {
+        false
+    }
 
     /// Tells how running tasks get on.
     ///

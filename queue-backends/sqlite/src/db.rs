@@ -132,7 +132,7 @@ impl Db {
     }
 
     /// Like [`Db::write`], but does not wait for the disk: a power cut (not a crash) may undo it, unless a
-    /// durable write came after it. For what can be found out again.
+    /// durable write came after it, also one that changes nothing. For what can be found out again.
     ///
     /// # Errors
     /// What `work` answers, or what the commit met.
@@ -154,7 +154,7 @@ impl Db {
         F: FnMut(&Connection) -> Result<T, Error> + Send + 'static,
     {
         if self.shared.config.sharing == Sharing::Exclusive {
-            return self.write(work).await;
+            return self.write_lazily(work).await;
         }
         let reader = self.reader()?;
         send(&reader, false, work).await
@@ -198,7 +198,7 @@ impl Db {
         tune(&connection)?;
         let reader = start("skep-db-read", connection, None, |connection, group| {
             for mut job in group {
-                let done = transact(connection, "BEGIN", std::slice::from_mut(&mut job));
+                let done = transact(connection, "BEGIN", false, std::slice::from_mut(&mut job));
                 job.answer(done);
             }
         })?;
@@ -236,7 +236,7 @@ impl Shared {
         }
         // busy_timeout alone starves writers for seconds: the lock file is a fair queue.
         let turn = (self.config.sharing == Sharing::Shared).then(|| self.lock.turn()).transpose()?;
-        transact(connection, "BEGIN IMMEDIATE", group)?;
+        transact(connection, "BEGIN IMMEDIATE", wanted, group)?;
         drop(turn);
         // Before anybody here is answered: those who wait for work are woken while the answer travels.
         self.lock.committed();
@@ -305,10 +305,23 @@ fn start(
     Ok(sender)
 }
 
-fn transact(connection: &Connection, begin: &str, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
+/// Runs a group in one transaction. A `durable` one that changes nothing writes all the same, since SQLite syncs no
+/// empty commit, and others may have come before it that did not wait for the disk.
+fn transact(
+    connection: &Connection,
+    begin: &str,
+    durable: bool,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), Error> {
     connection.execute_batch(begin)?;
-    let done = group.iter_mut().try_for_each(|job| job.run(connection));
-    let done = done.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+    let before = connection.total_changes();
+    let done = group.iter_mut().try_for_each(|job| job.run(connection)).and_then(|()| {
+        if durable && connection.total_changes() == before {
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            connection.pragma_update(None, "user_version", version)?;
+        }
+        Ok(connection.execute_batch("COMMIT")?)
+    });
     if done.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }

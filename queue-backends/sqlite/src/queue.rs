@@ -99,8 +99,9 @@ impl SqliteQueue {
         self.db.write(self.call(work)).await.map_err(|error| self.failed(error))
     }
 
-    /// The same without waiting for the disk: for claims and beats. A claim that a power cut undoes was this
-    /// machine's own, whose drone died with it and hears of it at its first beat; an outcome never is undone.
+    /// The same without waiting for the disk: for claims and beats, and for what nobody was told of. A claim that a
+    /// power cut undoes was this machine's own, whose drone died with it and hears of it at its first beat; an
+    /// outcome never is undone.
     async fn lazy_turn<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Turn<'_>) -> Result<T, Error> + Send + 'static,
@@ -171,11 +172,20 @@ impl SqliteQueue {
     }
 }
 
+/// The work of a submit, as far as it is done in a transaction.
+fn submitting(submission: Submission) -> impl FnMut(&mut Turn<'_>) -> Result<Vec<Submitted>, Error> + Send {
+    let formed: Vec<bool> = submission.blocks.iter().map(submit::well_formed).collect();
+    move |turn| submit::submit(turn, &submission, &formed)
+}
+
 #[async_trait]
 impl Queue for SqliteQueue {
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
-        let formed: Vec<bool> = submission.blocks.iter().map(submit::well_formed).collect();
-        self.turn(move |turn| submit::submit(turn, &submission, &formed)).await
+        self.turn(submitting(submission)).await
+    }
+
+    async fn submit_lazily(&self, submission: Submission) -> Result<Vec<Submitted>> {
+        self.lazy_turn(submitting(submission)).await
     }
 
     async fn pump(&self, pump: Pump) -> Result<Vec<Claimed>> {
@@ -208,6 +218,10 @@ impl Queue for SqliteQueue {
             more = self.lazy_turn(|turn| sweep::sweep(turn)).await?;
         }
         Ok(orders)
+    }
+
+    fn in_turn(&self) -> bool {
+        true
     }
 
     async fn arrival(&self, types: &[TaskType]) {

@@ -30,6 +30,25 @@ fn count(path: &Path, table: &str) -> i64 {
     db.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0)).unwrap()
 }
 
+/// SQLite syncs with a commit that writes; an answer that is a promise must not rest on one that wrote nothing.
+#[tokio::test]
+async fn an_answer_makes_durable_what_was_submitted_lazily_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("queue.db")).unwrap();
+    let written = || std::fs::metadata(folder.path().join("queue.db-wal")).unwrap().len();
+    let block = Block::one(kind("a"), "1", &*TestClock::new(), &*TestRandom::new(2));
+    let again = || Submission::whole(vec![block.clone()]);
+    assert_eq!(queue.submit_lazily(again()).await.unwrap(), [Submitted::Accepted]);
+    let before = written();
+    assert_eq!(queue.submit_lazily(again()).await.unwrap(), [Submitted::Existing]);
+    assert_eq!(written(), before, "it promises nothing");
+    assert_eq!(queue.submit(again()).await.unwrap(), [Submitted::Existing]);
+    let existing = written();
+    assert!(existing > before, "it promises what another has stored");
+    queue.submit(Submission::whole(Vec::new())).await.unwrap();
+    assert!(written() > existing, "so does an empty one");
+}
+
 #[test]
 fn what_cannot_be_opened_says_why_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skep_queue::{Block, Error, Submission, Submitted, TaskId};
+use skep_queue::{Block, Error, Submission, Submitted, TaskId, admin::State};
 
 use super::{callers::end_of, question::Question, session::Session};
 use crate::wire::{Answer, End};
@@ -21,7 +21,7 @@ impl Session {
         }
         // Before the submit, so that no end is missed.
         let caller = self.server.callers.register(block.id.task(0), Box::new(question.notes()));
-        let answers = self.server.submit(Submission::whole(vec![block])).await?;
+        let answers = self.server.submit_lazily(Submission::whole(vec![block])).await?;
         let Some(submitted) = answers.into_iter().next() else {
             return Err(Error::Corrupt("the queue answers nothing to a submit".into()));
         };
@@ -33,6 +33,11 @@ impl Session {
         }
         question.rest();
         let end = caller.end(wait).await;
+        // A drone's word is durable, and with it what came before it; other ends, and the word that a task was taken,
+        // need not be yet.
+        if !matches!(end, End::Over { state: State::Completed, .. }) {
+            self.server.durable().await?;
+        }
         question.resume(size(&end)).await;
         Ok(Answer::Called { submitted, end })
     }

@@ -114,11 +114,15 @@ impl Dealer {
         })
     }
 
-    /// These blocks were submitted.
-    pub(super) fn arrived(&self, work: &[(Kind, usize)], answers: &[Submitted]) {
-        let new = |answer: &Submitted| matches!(answer, Submitted::Accepted | Submitted::Partly { .. });
-        let accepted = work.iter().zip(answers).filter(|((_, tasks), answer)| *tasks > 0 && new(answer));
-        self.turn(|table, _| accepted.for_each(|((kind, tasks), _)| table.came(kind, *tasks)));
+    /// These blocks are being submitted, and a pump from now on finds what is accepted of them. Tells drones that have
+    /// nothing to do, so that they are on their way while the submit is; whether any was.
+    pub(super) fn expects(&self, work: &[(Kind, usize)]) -> bool {
+        self.turn(|table, _| table.expects(work))
+    }
+
+    /// These blocks were submitted; and drones were told before, or not.
+    pub(super) fn arrived(&self, work: &[(Kind, usize)], answers: &[Submitted], told: bool) {
+        self.turn(|table, _| table.arrived(work, answers, told));
     }
 
     /// Waits until this drone shall come for work of these types, or for a while.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use skep_queue::{
     Beat, Claimed, Error, Incarnation, Orders, Progress, Pump, QueueName, Settled, Settlement, Submission,
     Submitted, TaskId, TaskType,
@@ -18,11 +19,35 @@ use super::{
 
 impl Server {
     pub(super) async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>, Error> {
+        self.take_in(submission, true).await
+    }
+
+    /// For somebody who is told nothing before the end of the task, or [`Server::durable`].
+    pub(super) async fn submit_lazily(&self, submission: Submission) -> Result<Vec<Submitted>, Error> {
+        self.take_in(submission, false).await
+    }
+
+    /// Returns when whatever was taken in before is durable.
+    pub(super) async fn durable(&self) -> Result<(), Error> {
+        self.backend.submit(Submission::whole(Vec::new())).await.map(drop)
+    }
+
+    async fn take_in(&self, submission: Submission, durable: bool) -> Result<Vec<Submitted>, Error> {
         let (work, offer) = (dealer::brings(&submission), Offer::of(&submission));
         self.admission.open(&offer).await?;
-        let mut answers = self.backend.submit(submission).await?;
+        let mut submitted = match durable {
+            true => self.backend.submit(submission),
+            false => self.backend.submit_lazily(submission),
+        };
+        // Begun, and a drone may come for it: its claim is behind.
+        let begun = self.backend.in_turn().then(|| submitted.as_mut().now_or_never());
+        let told = begun.is_some() && self.dealer.expects(&work);
+        let mut answers = match begun.flatten() {
+            Some(answers) => answers,
+            None => submitted.await,
+        }?;
         self.admission.judged(&offer, &mut answers);
-        self.dealer.arrived(&work, &answers);
+        self.dealer.arrived(&work, &answers, told);
         Ok(answers)
     }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -26,7 +26,7 @@ use skep_queue::{
     testing::Model,
 };
 use tempfile::TempDir;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, sync::Semaphore};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -47,10 +47,14 @@ pub struct Scene {
     managers: AtomicUsize,
 }
 
-/// The store: a model that counts pumps, and tells nobody when work arrives.
+/// The store: a model that counts pumps, and tells nobody when work arrives. What a submit brings is there before its
+/// answer, which waits for a permit.
 pub struct Store {
     model: Model,
     pub pumps: AtomicUsize,
+    pub answers: Semaphore,
+    /// What was accepted last need not outlive a power cut.
+    pub fleeting: AtomicBool,
 }
 
 impl Drop for Scene {
@@ -61,7 +65,9 @@ impl Drop for Scene {
 
 impl Scene {
     pub fn new() -> Self {
-        let store = Store { model: Model::new(Arc::new(SystemClock)), pumps: AtomicUsize::new(0) };
+        let (model, pumps) = (Model::new(Arc::new(SystemClock)), AtomicUsize::new(0));
+        let (answers, fleeting) = (Semaphore::new(1), AtomicBool::new(false));
+        let store = Store { model, pumps, answers, fleeting };
         Self {
             store: Arc::new(store),
             folder: tempfile::tempdir().unwrap(),
@@ -127,7 +133,7 @@ impl Scene {
     }
 }
 
-fn one() -> Block {
+pub fn one() -> Block {
     Block::one(kind(), "1", &SystemClock, &SystemRandom)
 }
 
@@ -263,13 +269,24 @@ pub async fn within<T>(something: impl Future<Output = T>) -> T {
 #[async_trait]
 impl Queue for Store {
     async fn submit(&self, submission: Submission) -> Result<Vec<Submitted>> {
+        let answer = self.model.submit(submission).await;
+        let _permit = self.answers.acquire().await;
+        self.fleeting.store(false, Relaxed);
+        answer
+    }
+    async fn submit_lazily(&self, submission: Submission) -> Result<Vec<Submitted>> {
+        self.fleeting.store(true, Relaxed);
         self.model.submit(submission).await
+    }
+    fn in_turn(&self) -> bool {
+        true
     }
     async fn pump(&self, pump: Pump) -> Result<Vec<Claimed>> {
         self.pumps.fetch_add(1, Relaxed);
         self.model.pump(pump).await
     }
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.fleeting.store(false, Relaxed);
         self.model.settle(settlements).await
     }
     async fn beat(&self, beat: Beat) -> Result<Orders> {

@@ -40,6 +40,7 @@ macro_rules! each_clause {
             $($with)*
             submit {
                 accepted_is_durable_in_every_member
+                a_lazy_one_is_as_another_but_for_the_disk
                 repeated_it_stores_nothing
                 repeated_after_the_end_it_still_exists
                 what_was_accepted_exists_whatever_is_taken_now

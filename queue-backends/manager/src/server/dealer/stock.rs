@@ -15,6 +15,8 @@ use super::Kind;
 pub(super) struct Stock {
     /// How many tasks came that nobody is known to have taken; at least one while there may be more.
     pub(super) more: usize,
+    /// The last that was submitted of it was refused.
+    pub(super) refused: bool,
     /// The number of the latest news of it.
     pub(super) news: u64,
     /// Who asked for it.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use skep_queue::{ClaimId, Claimed, Incarnation, Pump, TaskType};
+use skep_queue::{ClaimId, Claimed, Incarnation, Pump, Submitted, TaskType};
 use tokio::sync::oneshot;
 
 use super::{
@@ -49,6 +49,29 @@ impl Table {
         self.news += 1;
         if let Some(stock) = self.stocks.kinds.get_mut(kind) {
             stock.came(tasks, self.news);
+        }
+    }
+
+    /// Blocks are being submitted: they count as come when all of them are such that somebody waits for them, and
+    /// has nothing else. After a refusal the next may be refused too, for which nobody need come.
+    pub(super) fn expects(&mut self, work: &[(Kind, usize)]) -> bool {
+        let Stocks { kinds, waits } = &self.stocks;
+        let waited = |kind: &Kind| waits.values().any(|wait| wait.types.contains(&kind.1));
+        let bare = |kind: &Kind| kinds.get(kind).is_some_and(|stock| stock.more == 0 && !stock.refused);
+        let expected = work.iter().all(|(kind, tasks)| *tasks > 0 && bare(kind) && waited(kind));
+        work.iter().filter(|_| expected).for_each(|(kind, tasks)| self.came(kind, *tasks));
+        expected
+    }
+
+    /// Blocks were submitted; they counted as come before, or do now.
+    pub(super) fn arrived(&mut self, work: &[(Kind, usize)], answers: &[Submitted], counted: bool) {
+        for ((kind, tasks), answer) in work.iter().zip(answers).filter(|((_, tasks), _)| *tasks > 0) {
+            if let Some(stock) = self.stocks.kinds.get_mut(kind) {
+                stock.refused = matches!(answer, Submitted::Rejected(_));
+            }
+            if !counted && matches!(answer, Submitted::Accepted | Submitted::Partly { .. }) {
+                self.came(kind, *tasks);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use skep_queue::{
     Beat, BlockId, ClaimId, Claimed, Demand, DroneFacts, Incarnation, MAX_BLOCK, Mask, Orders, Payloads,
-    Priority, Pump, QueueName, TaskType, Timestamp,
+    Priority, Pump, QueueName, Reason, Rejection, Submitted, TaskType, Timestamp,
 };
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
@@ -78,6 +78,18 @@ fn wait(table: &mut Table, of: u128) -> Receiver<()> {
 
 fn came(table: &mut Table, tasks: usize, now: Duration) {
     table.came(&(QueueName::default(), kind()), tasks);
+    table.deal(now);
+}
+
+/// A task is being submitted; whether it counts as come.
+fn expects(table: &mut Table, now: Duration) -> bool {
+    let expected = table.expects(&[((QueueName::default(), kind()), 1)]);
+    table.deal(now);
+    expected
+}
+
+fn arrived(table: &mut Table, answer: Submitted, counted: bool, now: Duration) {
+    table.arrived(&[((QueueName::default(), kind()), 1)], &[answer], counted);
     table.deal(now);
 }
 
@@ -259,4 +271,40 @@ fn what_a_lost_drone_had_is_dealt_again() {
     table.deal(ms(3));
     assert!(is_told(&mut b));
     assert_eq!(assigned(&table), [0]);
+}
+
+#[test]
+fn who_has_nothing_is_told_of_what_is_being_submitted() {
+    let mut table = table(&[2]);
+    assert!(!expects(&mut table, ms(0)), "nobody waits");
+    let mut told = wait(&mut table, 0);
+    assert!(expects(&mut table, ms(1)));
+    assert!(told.try_recv().is_ok());
+    assert!(!expects(&mut table, ms(1)), "there is something already");
+    assert_eq!(pump(&mut table, 0, 1, 2, 1, ms(2)), 1);
+    let mut told = wait(&mut table, 0);
+    arrived(&mut table, Submitted::Accepted, true, ms(3));
+    assert!(told.try_recv().is_err(), "it has it");
+    arrived(&mut table, Submitted::Accepted, false, ms(4));
+    assert!(told.try_recv().is_ok(), "another, that did not count before");
+}
+
+#[test]
+fn after_a_refusal_nobody_is_told_before_the_answer() {
+    let mut table = table(&[2]);
+    let _told = wait(&mut table, 0);
+    let full = || Submitted::Rejected(Rejection::full(Reason::QueueFull, 1, 1));
+    assert!(expects(&mut table, ms(1)));
+    arrived(&mut table, full(), true, ms(2));
+    assert_eq!(pump(&mut table, 0, 1, 2, 0, ms(3)), 0);
+    let mut told = wait(&mut table, 0);
+    assert!(!expects(&mut table, ms(4)));
+    arrived(&mut table, full(), false, ms(5));
+    assert!(told.try_recv().is_err());
+    assert!(!expects(&mut table, ms(6)));
+    arrived(&mut table, Submitted::Accepted, false, ms(7));
+    assert!(told.try_recv().is_ok());
+    assert_eq!(pump(&mut table, 0, 2, 2, 1, ms(8)), 1);
+    let _told = wait(&mut table, 0);
+    assert!(expects(&mut table, ms(9)), "one was accepted");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    BlockId, Cause, Failure, Outcome, Payloads, QueueName, Reason, Submitted,
+    Block, BlockId, Cause, Failure, Outcome, Payloads, QueueName, Reason, Rejection, Submission, Submitted,
     admin::{Filter, Intake, Setting, State},
     block::MAX_BLOCK_BYTES,
     testing::{Bench, bench::kind},
@@ -19,6 +19,25 @@ pub async fn accepted_is_durable_in_every_member(bench: Bench) {
         assert_eq!((detail.view.state, detail.view.attempts), (State::Available, 0));
         assert_eq!(detail.view.created_at, crate::Clock::now(&*bench.clock));
     }
+}
+
+/// In all else `submit_lazily` is as `submit`.
+pub async fn a_lazy_one_is_as_another_but_for_the_disk(bench: Bench) {
+    let (block, other) = (bench.many("a", 2), bench.many("a", 1));
+    let lazily = async |block: &Block| {
+        let answers = bench.backend.submit_lazily(Submission::whole(vec![block.clone()])).await;
+        answers.expect("a submit is answered").into_iter().next().expect("one answer a block")
+    };
+    bench.set(Setting::Capacity(Some(2))).await;
+    assert_eq!(lazily(&block).await, Submitted::Accepted);
+    assert_eq!(lazily(&block).await, Submitted::Existing);
+    assert_eq!(bench.submit(&block).await, Submitted::Existing);
+    assert_eq!(lazily(&other).await, Submitted::Rejected(Rejection::full(Reason::QueueFull, 2, 2)));
+    let drone = bench.drone("d").await;
+    let tasks = drone.pump("a", 2).await;
+    assert_eq!(tasks.len(), 2);
+    drone.complete(&tasks[0]).await;
+    assert_eq!(lazily(&other).await, Submitted::Accepted);
 }
 
 /// Repeated with the same ids and payloads it answers `Existing` and stores nothing.
