@@ -7,6 +7,7 @@ mod page;
 use std::{
     fs,
     io::{BufRead, BufReader},
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -138,6 +139,34 @@ fn a_stop_is_clean_and_what_was_taken_is_there_again() {
 }
 
 #[test]
+fn a_second_stop_does_not_wait_for_what_is_under_way() {
+    // A server that takes connections, as the kernel does for it, and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let patience = "sslmode=disable&connect_timeout=600&answer_timeout=600";
+    let store = format!("postgres://u@127.0.0.1:{port}/d?{patience}");
+    let (place, run) = (Place::new(), ["manager", "run", "--backend", &store]);
+    let (socket, log) = (place.0.path().join("skep.sock"), place.0.path().join("log"));
+    let said = |words: &str| fs::read_to_string(&log).is_ok_and(|text| text.contains(words));
+    let mut manager = place.command(&run);
+    let mut manager = manager.stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    wait_for("it listens", || socket.exists());
+    let task = "018f0000-0000-7000-8000-000000000000";
+    let mut asking = place.command(&["task", "cancel", task, "--backend", "unix:skep.sock"]);
+    let mut asking = asking.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("it is asked for something", || said("acts on tasks"));
+    term(&manager);
+    wait_for("it stops", || !socket.exists());
+    assert_eq!(manager.try_wait().unwrap(), None, "what stores is given its time");
+    term(&manager);
+    wait_for("it ends", || manager.try_wait().unwrap().is_some());
+    assert_eq!(manager.wait().unwrap().code(), Some(1));
+    assert!(said("stopped at once: what was under way has no answer"));
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+}
+
+#[test]
 fn check_says_what_would_be_served_and_makes_nothing() {
     let place = Place::new();
     assert_eq!(place.skep(&["init", "--manager"]).status.code(), Some(0));
@@ -154,7 +183,7 @@ fn check_says_what_would_be_served_and_makes_nothing() {
     assert!(said.contains("manager.toml:2:1: unknown key `capacty`: did you mean `capacity`?"), "{said}");
 }
 
-fn wait_for(what: &str, there: impl Fn() -> bool) {
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     for _ in 0..300 {
         if there() {
             return;

@@ -30,21 +30,34 @@ cross join lateral generate_series(0, length(s.members) - 1) as o(ordinal)
 where skep.has(s.members, o.ordinal);
 
 -- One row a queue's type, for readers and monitors. Unserved: it holds tasks, and no drone says that it runs them.
+-- From `under_1s` to `longer`: how many of the available have been due for how long, each counted once.
 create view skep.queue_stats with (security_barrier) as
 select q.name as queue, l.task_type, coalesce(c.scheduled, 0) as scheduled,
   coalesce(c.depth - c.scheduled - c.claimed, 0) as available, coalesce(c.claimed, 0) as claimed,
   coalesce(c.depth, 0) as depth, l.capacity, q.capacity as queue_capacity, l.paused or q.paused as paused,
   (array['open', 'paused', 'draining'])[q.intake + 1] as intake, c.oldest,
+  coalesce(c.under_1s, 0) as under_1s, coalesce(c.under_10s - c.under_1s, 0) as under_10s,
+  coalesce(c.under_1m - c.under_10s, 0) as under_1m, coalesce(c.under_10m - c.under_1m, 0) as under_10m,
+  coalesce(c.under_1h - c.under_10m, 0) as under_1h,
+  coalesce(c.depth - c.scheduled - c.claimed - c.under_1h, 0) as longer,
   c.depth is not null and not exists (
     select from skep.drones d where d.queue = q.name and d.facts -> 'types' ? l.task_type) as unserved
 from skep.lanes l
 join skep.queues q on q.id = l.queue
 left join (
   select t.lane, sum(t.n) as depth,
-    coalesce(sum(t.n) filter (where t.later and t.run_at > (select skep.now())), 0) as scheduled,
+    coalesce(sum(t.n) filter (where t.since is null and not t.held), 0) as scheduled,
     coalesce(sum(t.n) filter (where t.held), 0) as claimed,
-    min(t.run_at) filter (where not t.held and not (t.later and t.run_at > (select skep.now()))) as oldest
-  from skep.tasks t
+    min(t.since) as oldest,
+    coalesce(sum(t.n) filter (where t.since > (select skep.now() - interval '1 second')), 0) as under_1s,
+    coalesce(sum(t.n) filter (where t.since > (select skep.now() - interval '10 seconds')), 0) as under_10s,
+    coalesce(sum(t.n) filter (where t.since > (select skep.now() - interval '1 minute')), 0) as under_1m,
+    coalesce(sum(t.n) filter (where t.since > (select skep.now() - interval '10 minutes')), 0) as under_10m,
+    coalesce(sum(t.n) filter (where t.since > (select skep.now() - interval '1 hour')), 0) as under_1h
+  from (
+    select k.lane, k.n, k.held,
+      case when not k.held and not (k.later and k.run_at > (select skep.now())) then k.run_at end as since
+    from skep.tasks k) t
   group by t.lane) c on c.lane = l.id;
 
 -- One row a drone that is known.

@@ -180,6 +180,9 @@ fn show(health: &Health<'_>, queues: &[QueueView], world: &World) {
     }
     for queue in queues {
         say("queue", queue_words(queue, world));
+        if let Some(words) = waits_words(queue) {
+            say("waits", words);
+        }
     }
     if queues.is_empty() {
         say("queue", "none yet: submit a task first".into());
@@ -218,6 +221,14 @@ fn queue_words(view: &QueueView, world: &World) -> String {
     let waited = waited.map(|seconds| format!(", waiting for {}", Written(Duration::from_secs(seconds))));
     let (waited, state) = (waited.unwrap_or_default(), queue::state(view));
     format!("{}: {}{of} tasks ({counts}), {state}{waited}", view.name, view.depth)
+}
+
+/// How many have waited how long; nothing of a queue in which nobody waits, or that does not tell.
+fn waits_words(view: &QueueView) -> Option<String> {
+    let bands = <[u64; 6]>::from(view.waits);
+    let names = ["<1s", "<10s", "<1m", "<10m", "<1h", "longer"];
+    let each: Vec<String> = names.iter().zip(bands).map(|(name, tasks)| format!("{name} {tasks}")).collect();
+    (bands.iter().sum::<u64>() > 0).then(|| format!("{}: {}", view.name, each.join("  ")))
 }
 
 fn drone_words(drone: &DroneView) -> String {

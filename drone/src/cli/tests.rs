@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::Parser;
-use serde_json::Value;
+use serde_json::{Value, json};
 use skep_queue::testing::{TestClock, TestRandom};
 
 use super::{Args, Backends, Exit, Out, World, conclude};

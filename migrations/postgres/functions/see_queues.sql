@@ -7,6 +7,9 @@ begin
     with types as (
       select s.queue, sum(s.depth) as depth, sum(s.scheduled) as scheduled, sum(s.available) as available,
         sum(s.claimed) as claimed, min(s.oldest) as oldest,
+        jsonb_build_object('under_1s', sum(s.under_1s), 'under_10s', sum(s.under_10s),
+          'under_1m', sum(s.under_1m), 'under_10m', sum(s.under_10m),
+          'under_1h', sum(s.under_1h), 'longer', sum(s.longer)) as waits,
         jsonb_agg(jsonb_build_object('name', s.task_type, 'depth', s.depth, 'capacity', s.capacity,
           'paused', l.paused, 'served', exists (
             select from drones d where d.queue = s.queue and d.facts -> 'types' ? s.task_type))
@@ -21,7 +24,8 @@ begin
       'claimed', coalesce(t.claimed, 0), 'paused', q.paused,
       'intake', (array['open', 'paused', 'draining'])[q.intake + 1],
       'retention', floor(extract(epoch from q.retention))::bigint,
-      'promote_after', extract(epoch from q.promote_after), 'waiting_since', skep.micros(t.oldest), 'types', coalesce(t.types, '[]'))
+      'promote_after', extract(epoch from q.promote_after), 'waiting_since', skep.micros(t.oldest),
+      'waits', coalesce(t.waits, '{}'), 'types', coalesce(t.types, '[]'))
       order by q.name collate "C"), '[]')
     from queues q left join types t on t.queue = q.name);
 end

@@ -3,6 +3,8 @@
 //! What it leaves out comes from where libpq takes it: PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSWORD, PGSSLMODE
 //! and their like, and the password file (PGPASSFILE, ~/.pgpass).
 
+mod foreign;
+
 use std::{fmt, fs, path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
@@ -88,6 +90,10 @@ impl Address {
             secrets: std::env::var("PGPASSWORD").into_iter().filter(|text| !text.is_empty()).collect(),
         };
         let mut plain = String::from("postgres:///?");
+        let named = |name: &str| pairs.iter().any(|(named, _)| named == name);
+        if let Some(why) = foreign::environment(named, |name| std::env::var(name).ok()) {
+            return Err(wrong(why));
+        }
         for (name, value) in pairs {
             address.take(name, value)?;
             if LIBPQ.contains(&name.as_str()) {
@@ -104,12 +110,7 @@ impl Address {
 
     fn take(&mut self, name: &str, value: &str) -> Result<(), Error> {
         match name {
-            "host" if value.contains(',') => {
-                return Err(wrong(
-                    "several hosts in one URL are not supported: name one, or a pooler or a \
-                     virtual address that leads to the primary",
-                ));
-            }
+            "host" | "port" if value.contains(',') => return Err(wrong(foreign::SEVERAL)),
             "port" if value.parse::<u16>().is_err() => {
                 return Err(wrong(format!("the port {value:?} is not a number from 1 to 65535")));
             }
@@ -133,8 +134,9 @@ impl Address {
             }
             _ if LIBPQ.contains(&name) => {}
             _ => {
-                let known = LIBPQ.iter().chain(&OWN).copied().collect::<Vec<_>>().join(", ");
-                return Err(wrong(format!("the parameter {name:?} is unknown: known are {known}")));
+                let known = || LIBPQ.iter().chain(&OWN).copied().collect::<Vec<_>>().join(", ");
+                let unknown = || format!("the parameter {name:?} is unknown: known are {}", known());
+                return Err(wrong(foreign::parameter(name).unwrap_or_else(unknown)));
             }
         }
         Ok(())
@@ -211,6 +213,9 @@ fn authority<'a>(url: &'a str, pairs: &mut Pairs) -> Result<&'a str, Error> {
         say(pairs, "password", password.unwrap_or_default())?;
     }
     let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
+    if place.contains(',') {
+        return Err(wrong(foreign::SEVERAL));
+    }
     let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port.strip_prefix(':').unwrap_or_default()),
         None => place.split_once(':').unwrap_or((place, "")),
@@ -324,6 +329,15 @@ mod tests {
             ("postgres://h/d?pooler=statement", "known are transaction and session"),
             ("postgres://h:70000/d", "from 1 to 65535"),
             ("postgres://a,b/d", "several hosts"),
+            ("postgres://a:1,b:2/d", "several hosts"),
+            ("postgres://[::1],[::2]/d", "several hosts"),
+            ("postgres:///d?host=a,b", "several hosts"),
+            ("postgres:///d?port=1,2&host=a,b", "several hosts"),
+            ("postgres:///d?service=jobs", "service is not supported: service files"),
+            ("postgres://h/d?keepalives_idle=5", "keepalives_idle is not supported: skep gives up"),
+            ("postgres://h/d?tcp_user_timeout=5", "answer_timeout"),
+            ("postgres://h/d?target_session_attrs=read-write", "name the primary"),
+            ("postgres://h/d?passfile=/p", "PGPASSFILE"),
             ("postgres://h/d?sslmode=yes", "known are disable, allow"),
             ("postgres://h/%zz", "write %25"),
             ("postgres://h/%ff", "not UTF-8"),

@@ -12,8 +12,11 @@ use uuid::Uuid;
 
 use crate::{error::Error, queue::PgQueue};
 
-const TASKS: &str = "select * from skep.see_tasks($1, $2, $3, $4, $5)";
+const TASKS: &str = "select * from skep.see_tasks($1, $2, $3, $4, $5, $6)";
 const TASK: &str = "select * from skep.see_task($1)";
+
+/// Tasks in one call of `see_tasks`: each takes some hundredths of a millisecond, and a statement has seconds.
+const PORTION: usize = 5000;
 
 /// States by the number that is stored.
 const STORED: [State; 6] = [
@@ -26,16 +29,21 @@ const STORED: [State; 6] = [
 ];
 
 impl PgQueue {
+    /// In portions, so that no statement is long. What changes between two of them is seen as it was at either; no
+    /// task is seen twice, and none is missed that was there all the time.
     pub(crate) async fn see_tasks(&self, filter: Filter) -> Result<Vec<TaskView>, Error> {
-        let states: Option<Vec<i16>> =
-            (!filter.states.is_empty()).then(|| filter.states.iter().map(|state| code(*state)).collect());
-        let mut arguments = PgArguments::default();
-        arguments.add(states).map_err(Error::unsendable)?;
-        arguments.add(filter.queue.as_ref().map(|queue| queue.as_str())).map_err(Error::unsendable)?;
-        arguments.add(filter.task_type.as_ref().map(|of| of.as_str())).map_err(Error::unsendable)?;
-        arguments.add(filter.cause.map(|cause| cause.as_str())).map_err(Error::unsendable)?;
-        arguments.add(i32::try_from(filter.limit).unwrap_or(i32::MAX)).map_err(Error::unsendable)?;
-        self.store.call(TASKS, arguments).await?.iter().map(view).collect()
+        let (mut views, mut before) = (Vec::new(), None);
+        loop {
+            let asked = (filter.limit - views.len()).min(PORTION);
+            let rows = self.store.call(TASKS, portion(&filter, asked, before)?).await?;
+            for row in &rows {
+                views.push(view(row)?);
+            }
+            let Some(last) = rows.last().filter(|_| rows.len() == asked && views.len() < filter.limit) else {
+                return Ok(views);
+            };
+            before = Some(last.try_get("place")?);
+        }
     }
 
     pub(crate) async fn see_task(&self, id: TaskId) -> Result<Option<TaskDetail>, Error> {
@@ -43,6 +51,20 @@ impl PgQueue {
         arguments.add(id.0).map_err(Error::unsendable)?;
         self.store.call(TASK, arguments).await?.first().map(detail).transpose()
     }
+}
+
+/// What asks for so many tasks that match, from a place on.
+fn portion(filter: &Filter, limit: usize, before: Option<i64>) -> Result<PgArguments, Error> {
+    let states: Option<Vec<i16>> =
+        (!filter.states.is_empty()).then(|| filter.states.iter().map(|state| code(*state)).collect());
+    let mut arguments = PgArguments::default();
+    arguments.add(states).map_err(Error::unsendable)?;
+    arguments.add(filter.queue.as_ref().map(|queue| queue.as_str())).map_err(Error::unsendable)?;
+    arguments.add(filter.task_type.as_ref().map(|of| of.as_str())).map_err(Error::unsendable)?;
+    arguments.add(filter.cause.map(|cause| cause.as_str())).map_err(Error::unsendable)?;
+    arguments.add(limit as i32).map_err(Error::unsendable)?;
+    arguments.add(before).map_err(Error::unsendable)?;
+    Ok(arguments)
 }
 
 fn code(state: State) -> i16 {

@@ -1,6 +1,8 @@
 //! The control plane: what an operator may see and do. Apart from [`Queue`](crate::Queue), which a drone
 //! needs and nothing else.
 
+mod waits;
+
 use std::{fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
@@ -10,6 +12,8 @@ use serde_json::value::RawValue;
 use crate::{
     Cause, Content, DroneFacts, Incarnation, Priority, QueueName, Result, TaskId, TaskType, Timestamp,
 };
+
+pub use waits::Waits;
 
 /// Looks at a queue and steers it.
 #[async_trait]
@@ -232,6 +236,9 @@ pub struct QueueView {
     /// When the available task that has waited longest was due; absent when none waits.
     #[serde(default)]
     pub waiting_since: Option<Timestamp>,
+    /// How long the available tasks have been due. All zero when it comes from an older peer.
+    #[serde(default)]
+    pub waits: Waits,
     /// Its types.
     pub types: Vec<TypeView>,
 }

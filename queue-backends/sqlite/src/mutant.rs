@@ -62,6 +62,7 @@ pub enum Mutant {
     NeverPromoted,
     PromotedFirst,
     RescueReleases,
+    ClaimedAge,
 }
 
 /// Whether a fault is switched on.

@@ -68,6 +68,7 @@ const MUTANTS: &[(Mutant, &str)] = &[
     (Mutant::NeverPromoted, "promote::who_waits_long_is_promoted"),
     (Mutant::PromotedFirst, "promote::order_among_the_promoted_is_as_ever"),
     (Mutant::RescueReleases, "rescue::a_word_rescues_at_once"),
+    (Mutant::ClaimedAge, "promote::queues_tell_how_many_wait_how_long"),
 ];
 
 /// Runs every clause at once, each with a file of its own; answers the names of those that failed.

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use skep_queue::{
     Cause, Content, TaskId, Timestamp,
-    admin::{Event, Intake, QueueView, State, TaskDetail, TaskView, TypeView},
+    admin::{Event, Intake, QueueView, State, TaskDetail, TaskView, TypeView, Waits},
 };
 
 /// A moment as RFC 3339, in UTC.
@@ -125,6 +125,8 @@ pub(crate) struct QueueJson<'a> {
     promote_after: Option<f64>,
     #[serde(serialize_with = "as_time_or_null")]
     waiting_since: Option<Timestamp>,
+    /// How many available tasks have been due for how long.
+    waits: Waits,
     types: &'a [TypeView],
 }
 
@@ -142,6 +144,7 @@ impl<'a> From<&'a QueueView> for QueueJson<'a> {
             retention: queue.retention,
             promote_after: queue.promote_after.map(|time| time.as_secs_f64()),
             waiting_since: queue.waiting_since,
+            waits: queue.waits,
             types: &queue.types,
         }
     }

@@ -68,7 +68,13 @@ async fn status_says_how_long_the_first_waits() {
     assert!(said.out.contains("open, waiting for 3s"), "{}", said.out);
     let queues = &desk.json(&["status"]).await[0]["queues"];
     assert_eq!(queues[0]["waiting_since"], "2026-01-01T00:00:00Z");
-    drone(&desk, "hive").await;
+    desk.task(&["t"]).await;
     let said = desk.run(&["status"]).await.ends(Exit::Ok);
-    assert!(!said.out.contains("waiting"), "{}", said.out);
+    let waits = "waits      default: <1s 1  <10s 1  <1m 0  <10m 0  <1h 0  longer 0\n";
+    assert!(said.out.contains(waits), "{}", said.out);
+    assert_eq!(desk.json(&["status"]).await[0]["queues"][0]["waits"]["under_10s"], 1);
+    drone(&desk, "hive").await;
+    drone(&desk, "nest").await;
+    let said = desk.run(&["status"]).await.ends(Exit::Ok);
+    assert!(!said.out.contains("wait"), "{}", said.out);
 }

@@ -6,9 +6,12 @@ async fn the_keys_of_a_queue_are_a_contract() {
     desk.task(&["t"]).await;
     let said = desk.run(&["queue", "list", "--json"]).await.ends(Exit::Ok);
     let keys = keys(&said.out);
-    let contract = "name depth capacity scheduled available claimed paused intake retention promote_after waiting_since types";
-    assert_eq!(keys.iter().filter(|key| contract.contains(&**key)).count(), 12, "{keys:?}");
+    let contract = "name depth capacity scheduled available claimed paused intake retention promote_after waiting_since waits types";
+    assert_eq!(keys.iter().filter(|key| contract.contains(&**key)).count(), 13, "{keys:?}");
     assert_eq!(said.values()[0]["waiting_since"], "2026-01-01T00:00:00Z");
+    let waits =
+        json!({ "under_1s": 1, "under_10s": 0, "under_1m": 0, "under_10m": 0, "under_1h": 0, "longer": 0 });
+    assert_eq!(said.values()[0]["waits"], waits);
     assert_eq!((&said.values()[0]["depth"], &said.values()[0]["capacity"]), (&1.into(), &Value::Null));
     let said = desk.run(&["queue", "list"]).await.ends(Exit::Ok);
     assert!(said.lines()[1].starts_with("default  1      none"), "{}", said.out);

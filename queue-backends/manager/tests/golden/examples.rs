@@ -11,7 +11,7 @@ use skep_queue::{
     Beat, Block, BlockId, Cause, ClaimId, Claimed, Content, Demand, DroneFacts, Due, Ending, Error, Failure,
     Incarnation, Mask, Options, Orders, Outcome, Payloads, Priority, Progress, Pump, Reason, Rejection,
     Settled, Settlement, Submission, Submitted, TaskId, TaskType, Timestamp,
-    admin::{Act, Acted, DroneView, Event, Filter, Intake, QueueView, Setting, State, TypeView},
+    admin::{Act, Acted, DroneView, Event, Filter, Intake, QueueView, Setting, State, TypeView, Waits},
 };
 
 /// 2026-01-01T00:00:00Z.
@@ -243,6 +243,7 @@ fn shown() -> Vec<(&'static str, Answer)> {
         retention: 1_800,
         promote_after: Some(Duration::from_secs(30)),
         waiting_since: Some(NOW),
+        waits: Waits { under_1s: 5, under_1m: 2, ..Waits::default() },
         types: vec![TypeView { name: resize(), depth: 12, capacity: None, paused: false, served: true }],
     };
     let drone = DroneView {

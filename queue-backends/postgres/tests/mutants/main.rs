@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use skep_migrations::POSTGRES_FUNCTIONS;
+use skep_migrations::{POSTGRES_FUNCTIONS, POSTGRES_VIEWS};
 use skep_queue::{
     Clock,
     clock::SystemClock,
@@ -36,7 +36,7 @@ const MOST: Duration = Duration::from_secs(20);
 /// Clauses that run at one time, and mutants of which one clause runs.
 const AT_ONCE: usize = 6;
 
-/// A function of the schema, a text in it, and what stands there instead, wherever it occurs.
+/// A function of the schema, or `views`, a text in it, and what stands there instead, wherever it occurs.
 type Patch = (&'static str, &'static str, &'static str);
 
 /// What is broken on purpose.
@@ -91,8 +91,11 @@ impl Mutant {
     }
 }
 
-/// What a function's file says.
+/// What a function's file says, or that of the views.
 fn source(function: &str) -> String {
+    if function == "views" {
+        return POSTGRES_VIEWS.to_owned();
+    }
     let begins = format!("create or replace function skep.{function}(");
     let mut texts = POSTGRES_FUNCTIONS.iter().filter(|text| text.contains(&begins));
     texts.next().unwrap_or_else(|| panic!("no function {function}")).to_string()

@@ -215,4 +215,18 @@ pub const OWN: &[Mutant] = &[
         "what_is_accepted_waits_for_the_disk",
         &[("submit_blocks", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
     ),
+    fault(
+        "BandsEndLate",
+        "promote::queues_tell_how_many_wait_how_long",
+        &[(
+            "views",
+            "t.since > (select skep.now() - interval '10 s",
+            "t.since >= (select skep.now() - interval '10 s",
+        )],
+    ),
+    fault(
+        "WaitsOfOneType",
+        "promote::queues_tell_how_many_wait_how_long",
+        &[("see_queues", "sum(s.under_10s)", "max(s.under_10s)")],
+    ),
 ];

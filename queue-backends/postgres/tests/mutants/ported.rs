@@ -204,4 +204,9 @@ pub const PORTED: &[Mutant] = &[
             "perform skep.give_back(p_drone); o_more := false;",
         )],
     ),
+    fault(
+        "ClaimedAge",
+        "promote::queues_tell_how_many_wait_how_long",
+        &[("views", "case when not k.held and not (", "case when not (")],
+    ),
 ];

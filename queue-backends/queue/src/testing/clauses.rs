@@ -121,6 +121,7 @@ macro_rules! each_clause {
                 a_promoted_block_in_parts_is_taken_whole
                 the_time_of_promotion_is_shown
                 queues_tell_who_waits_longest
+                queues_tell_how_many_wait_how_long
             }
             blocks {
                 members_settle_each_on_their_own

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Block, Clock, Due, Error, Outcome, Priority, QueueName, TaskId,
-    admin::{PROMOTE_AFTER, Setting, State},
+    admin::{PROMOTE_AFTER, Setting, State, Waits},
     testing::{
         Bench, Drone,
         bench::{kind, retry},
@@ -191,4 +191,31 @@ pub async fn queues_tell_who_waits_longest(bench: Bench) {
     bench.pass(60);
     assert_eq!(since().await, Some(start + Duration::from_secs(60)), "what is due does, pumped or not");
     assert_eq!(bench.all().await.iter().filter(|task| task.state == State::Available).count(), 1);
+}
+
+/// .. and how many have waited how long: each is in one band, and in the next from the very moment in which that begins.
+pub async fn queues_tell_how_many_wait_how_long(bench: Bench) {
+    let drone = bench.drone("d").await;
+    let waits = async || <[u64; 6]>::from(bench.queue("default").await.expect("there").waits);
+    bench.accept(&of(&bench, 5, 100)).await;
+    drone.pump("a", 30).await;
+    // What is claimed does not wait, nor what is scheduled.
+    bench.accept(&Block { due: Due::In(Duration::from_secs(3600)), ..of(&bench, 1, 2) }).await;
+    let (mut passed, micro) = (Duration::ZERO, Duration::from_micros(1));
+    for (band, bound) in Waits::BOUNDS.into_iter().enumerate() {
+        bench.clock.advance(bound - micro - passed);
+        let mut expected = [0; 6];
+        expected[band] = 70;
+        assert_eq!(waits().await, expected, "a microsecond before {bound:?}");
+        bench.clock.advance(micro);
+        passed = bound;
+        if band < 4 {
+            expected.swap(band, band + 1);
+            assert_eq!(waits().await, expected, "at {bound:?}");
+        }
+    }
+    assert_eq!(waits().await, [2, 0, 0, 0, 0, 70], "it waits from when it is due, pumped or not");
+    bench.one("b").await;
+    bench.pass(1);
+    assert_eq!(waits().await, [0, 3, 0, 0, 0, 70], "of all types together");
 }

@@ -3,7 +3,9 @@
 use super::store::{Key, Store, Task};
 use crate::{
     Block, Error, Incarnation, QueueName, Reason, Rejection, Result, TaskId, TaskType,
-    admin::{Act, Acted, DroneView, Filter, QueueView, Setting, State, TaskDetail, TaskView, TypeView},
+    admin::{
+        Act, Acted, DroneView, Filter, QueueView, Setting, State, TaskDetail, TaskView, TypeView, Waits,
+    },
     block::CEILING_MAX_PAYLOAD,
 };
 
@@ -16,7 +18,9 @@ impl Store {
         let row = &self.queues[name];
         let count =
             |state| self.tasks.values().filter(|t| t.queue == *name && t.state == state).count() as u64;
-        let waiting = self.tasks.values().filter(|t| t.queue == *name && t.state == State::Available);
+        let available = self.tasks.values().filter(|t| t.queue == *name && t.state == State::Available);
+        let mut waits = Waits::default();
+        available.clone().for_each(|task| waits.add(self.now.since(task.run_at), 1));
         let types = row.types.iter().map(|(task_type, of_type)| TypeView {
             name: task_type.clone(),
             depth: self.depth(name, Some(task_type)),
@@ -35,7 +39,8 @@ impl Store {
             intake: row.intake,
             retention: row.retention.as_secs(),
             promote_after: row.promote_after,
-            waiting_since: waiting.map(|task| task.run_at).min(),
+            waiting_since: available.map(|task| task.run_at).min(),
+            waits,
             types: types.collect(),
         }
     }

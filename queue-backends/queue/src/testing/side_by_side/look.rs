@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Admin, Cause, Mask, QueueName, TaskId, TaskType, Timestamp,
-    admin::{Act, Filter, QueueView, State, TaskView},
+    admin::{Act, Filter, QueueView, State, TaskView, Waits},
     outcome::{MAX_INTERRUPTIONS, MAX_LOSSES},
 };
 
@@ -37,6 +37,7 @@ struct Queue {
     paused: bool,
     promote_after: Option<Duration>,
     waiting_since: Option<Timestamp>,
+    waits: Waits,
     types: BTreeMap<TaskType, (u64, Option<u64>, bool)>,
 }
 
@@ -124,9 +125,9 @@ fn queues_seen(views: &[QueueView]) -> BTreeMap<QueueName, Queue> {
             view.types.iter().filter(|t| t.depth > 0 || t.capacity.is_some() || t.paused).map(of_type);
         let counts = [view.depth, view.scheduled, view.available, view.claimed];
         let (capacity, paused) = (view.capacity, view.paused);
-        let (promote_after, waiting_since) = (view.promote_after, view.waiting_since);
+        let (promote_after, waiting_since, waits) = (view.promote_after, view.waiting_since, view.waits);
         let types = types.collect();
-        (view.name.clone(), Queue { counts, capacity, paused, promote_after, waiting_since, types })
+        (view.name.clone(), Queue { counts, capacity, paused, promote_after, waiting_since, waits, types })
     });
     seen.collect()
 }

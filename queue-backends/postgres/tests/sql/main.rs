@@ -1,7 +1,9 @@
-//! The contract for whoever submits by SQL: docs/sql.md runs, and every error is the one that it says.
+//! The contract for whoever submits by SQL: docs/sql.md runs, its programs in other languages too, and every error is the one that it says.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "../fixture/mod.rs"]
 mod fixture;
+mod programs;
 
 use serde_json::Value;
 use skep_postgres::schema;
