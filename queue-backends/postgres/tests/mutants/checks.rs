@@ -53,13 +53,20 @@ fn pump(claim: u32, room: u32) -> String {
     pump_from("null, null, null", claim, room)
 }
 
+/// The drones of such claims have said that they hold nothing.
+async fn heard(own: &mut PgConnection) {
+    let adopt = "select skep.adopt(format('%s-0000-7000-8000-000000000000', lpad(n::text, 8, '0'))::uuid, null, \
+         '{}', '{}', '{}', '{}', true) from generate_series(1, 4) n";
+    run(own, adopt).await;
+}
+
 /// The same from a place on: a priority, a due time and an order of submission.
 fn pump_from(place: &str, claim: u32, room: u32) -> String {
     format!(
         "select coalesce(string_agg(p.block::text, ' '), 'none') from (select {place}) as f(priority, run, seq), \
          skep.pump('{claim:08}-0000-7000-8000-000000000000', '{claim:08}-0000-7000-8000-000000000001', 'default', \
          '{{a}}', '{{{room}}}', array[f.priority::int::smallint], array[f.run::text::timestamptz], \
-         array[f.seq::text::bigint]) p"
+         array[f.seq::text::bigint], false) p"
     )
 }
 
@@ -104,6 +111,7 @@ async fn one_claim_twice_at_once_claims_once(bench: Bench, url: String) {
     bench.one("a").await;
     bench.one("a").await;
     let mut own = connection_to(&url).await;
+    heard(&mut own).await;
     run(&mut own, "begin").await;
     let first = text(&mut own, &pump(1, 1)).await;
     let second = beside(&url, &pump(1, 1)).await;
@@ -117,6 +125,7 @@ async fn whoever_claims_waits_for_nobody(bench: Bench, url: String) {
         bench.one("a").await;
         bench.one("a").await;
         let mut own = connection_to(&url).await;
+        heard(&mut own).await;
         run(&mut own, "begin").await;
         let first = text(&mut own, &pump(claim, 1)).await;
         let second = text(&mut hasty(&url).await, &pump(claim + 1, 1)).await;
@@ -127,14 +136,16 @@ async fn whoever_claims_waits_for_nobody(bench: Bench, url: String) {
 
 async fn what_lies_before_a_place_is_found(bench: Bench, url: String) {
     bench.one("a").await;
-    let far = pump_from("3, 'infinity', 9", 1, 1);
-    assert!(text(&mut connection_to(&url).await, &far).await != "none");
+    let (far, mut own) = (pump_from("3, 'infinity', 9", 1, 1), connection_to(&url).await);
+    heard(&mut own).await;
+    assert!(text(&mut own, &far).await != "none");
 }
 
 async fn the_rest_of_a_block_is_at_its_place(bench: Bench, url: String) {
     let block = bench.accept(&bench.many("a", 2)).await;
     bench.one("a").await;
     let mut own = connection_to(&url).await;
+    heard(&mut own).await;
     text(&mut own, &pump(1, 1)).await;
     let last = text(&mut own, "select format('3, %L, %s', run_at, seq) from skep.tasks where held").await;
     assert_eq!(text(&mut own, &pump_from(&last, 2, 1)).await, block.to_string());
@@ -263,6 +274,7 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
     run(&mut own, "select skep.change('default', null, 'retention', 0)").await;
     let block = bench.accept(&bench.many("a", 2)).await;
     let cancel = |ordinal: u8| format!("select skep.cancel('{}')", block.task(ordinal));
+    heard(&mut own).await;
     // Two rows, of which each ends alone.
     for claim in [1, 2] {
         text(&mut own, &pump(claim, 1)).await;
@@ -278,8 +290,18 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
 async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
     bench.drone("gone").await;
     let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
+    let durable = claim.replace("false) p", "true) p");
+    heard(&mut own).await;
+    let beat = "skep.beat('00000001-0000-7000-8000-000000000000', 'default', 1, '{}', '{}', '{}', false, ";
+    let (idle, flush) = (format!("{beat} false)"), format!("{beat} true)"));
     for (call, waits) in [
         (&*claim, "on"),
+        (&*idle, "on"),
+        (&*idle, "off"),
+        (&*flush, "on"),
+        (&*claim, "off"),
+        (&*durable, "on"),
+        ("skep.adopt(d.incarnation, null, '{}', '{}', '{}', '{}', true) from skep.drones d", "on"),
         ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.take_for_gone(d.incarnation) from skep.drones d", "on"),

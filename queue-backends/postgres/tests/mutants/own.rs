@@ -195,11 +195,12 @@ pub const OWN: &[Mutant] = &[
     fault(
         "ClaimedInMemory",
         "what_is_accepted_waits_for_the_disk",
-        &[(
-            "pump",
-            "  -- It commits as the server is set to",
-            "  perform set_config('synchronous_commit', 'off', true); --",
-        )],
+        &[("pump", "if v_known and not p_durable then", "if true then")],
+    ),
+    fault(
+        "ToldInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("adopt", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
     ),
     fault(
         "SettledInMemory",
