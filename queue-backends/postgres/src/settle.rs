@@ -88,8 +88,8 @@ fn doubtful(settled: &Settled) -> Mask {
 /// Of what was doubtful the second answer holds.
 fn believe(settled: &mut Settled, answer: Settled) {
     let doubtful = doubtful(settled);
-    settled.stale = settled.stale - doubtful | answer.stale;
-    settled.gone = settled.gone - doubtful | answer.gone;
+    settled.stale = (settled.stale - doubtful) | answer.stale;
+    settled.gone = (settled.gone - doubtful) | answer.gone;
     settled.accepted |= answer.accepted;
     settled.already |= answer.already;
     settled.refused |= answer.refused;

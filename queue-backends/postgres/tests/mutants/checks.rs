@@ -15,7 +15,10 @@ use skep_queue::{admin::Setting, testing::Bench};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::fixture::{connection_to, run};
+use crate::{
+    crash::{what_a_crash_undid_is_its_drones_again, what_another_had_since_is_not_taken_back},
+    fixture::{connection_to, run},
+};
 
 /// Gets an empty queue, and the URL of its database.
 pub type CheckFn = fn(Bench, String) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -46,15 +49,17 @@ checks! {
     blocks_of_one_that_have_ended_exist
     a_body_goes_with_the_last_of_two_at_once
     what_is_accepted_waits_for_the_disk
+    what_a_crash_undid_is_its_drones_again
+    what_another_had_since_is_not_taken_back
 }
 
 /// A claim of tasks of type a by a drone of its own, in SQL; it answers their blocks.
-fn pump(claim: u32, room: u32) -> String {
+pub fn pump(claim: u32, room: u32) -> String {
     pump_from("null, null, null", claim, room)
 }
 
 /// The drones of such claims have said that they hold nothing.
-async fn heard(own: &mut PgConnection) {
+pub async fn heard(own: &mut PgConnection) {
     let adopt = "select skep.adopt(format('%s-0000-7000-8000-000000000000', lpad(n::text, 8, '0'))::uuid, null, \
          '{}', '{}', '{}', '{}', true) from generate_series(1, 4) n";
     run(own, adopt).await;
@@ -70,7 +75,7 @@ fn pump_from(place: &str, claim: u32, room: u32) -> String {
     )
 }
 
-async fn text(own: &mut PgConnection, sql: &str) -> String {
+pub async fn text(own: &mut PgConnection, sql: &str) -> String {
     sqlx::query_scalar(AssertSqlSafe(format!("select ({sql})::text")))
         .fetch_one(own)
         .await
