@@ -184,7 +184,7 @@ async fn a_beat_takes_back_what_is_held() {
     assert!(one.beat(&[first.claim, second.claim]).await.lost.is_empty(), "what it holds is not lost");
     assert_eq!(claims(&mut own).await, 2);
     let there = one.queue.pump(one.pump(first.claim, 0)).await.expect("an answer");
-    assert_eq!(there, [first.clone()], "as it was handed out");
+    assert_eq!(there, std::slice::from_ref(&first), "as it was handed out");
     assert_eq!(two.claim(10).await, Ok(vec![]));
     for task in [first, second] {
         assert_eq!(one.complete(&task, task.live).await.accepted, task.live);
