@@ -160,3 +160,97 @@ impl Drop for Telling<'_> {
         state.told = state.next();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use skep_queue::{Ending, Options, Outcome, Payloads, Priority, QueueName, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::wire::Moment;
+
+    const ONE: Incarnation = Incarnation(Uuid::from_u128(1));
+    const TWO: Incarnation = Incarnation(Uuid::from_u128(2));
+
+    fn claim(n: u128) -> ClaimId {
+        ClaimId(Uuid::from_u128(n))
+    }
+
+    fn row(of: ClaimId) -> (Place, Claimed) {
+        let claimed = Claimed {
+            claim: of,
+            block: BlockId(of.0),
+            live: Mask::one(0),
+            queue: QueueName::default(),
+            task_type: "a".parse().unwrap(),
+            priority: Priority::default(),
+            attempts: 0,
+            losses: 0,
+            interruptions: 0,
+            fence: 1,
+            suspect: 0,
+            options: Arc::<Options>::default(),
+            created_at: Timestamp::from_micros(0),
+            payloads: Payloads::new(&["1"]),
+        };
+        ((3, Moment(Timestamp::from_micros(0)), 0), claimed)
+    }
+
+    /// A claim that is asked for and answered at once.
+    fn pump(unflushed: &Unflushed, drone: Incarnation, n: u128) -> bool {
+        let asked = unflushed.begin();
+        unflushed.answered(drone, claim(n), asked, &[row(claim(n))])
+    }
+
+    fn held(unflushed: &Unflushed, drone: Incarnation) -> Vec<u128> {
+        let mut held: Vec<u128> =
+            unflushed.tell(drone).held.iter().map(|held| held.claim.0.as_u128()).collect();
+        held.sort_unstable();
+        held
+    }
+
+    fn settle(unflushed: &Unflushed, n: u128, accepted: Mask) {
+        let endings = vec![Ending { members: Mask::one(0), outcome: Outcome::done() }];
+        let settlement = Settlement { claim: claim(n), block: BlockId(claim(n).0), endings };
+        unflushed.settled(&[settlement], &[Settled { accepted, ..Settled::default() }]);
+    }
+
+    #[test]
+    fn a_beat_shows_what_was_answered_before_it() {
+        let unflushed = Unflushed::default();
+        assert!(!unflushed.begin_beat(ONE).1, "nothing to flush");
+        assert!(pump(&unflushed, ONE, 1) && pump(&unflushed, TWO, 2));
+        let (begun, flush) = unflushed.begin_beat(ONE);
+        assert!(flush && pump(&unflushed, ONE, 3));
+        unflushed.beaten(ONE, begun);
+        assert_eq!((held(&unflushed, ONE), held(&unflushed, TWO)), (vec![3], vec![2]));
+        unflushed.forget(ONE);
+        assert_eq!((held(&unflushed, ONE), held(&unflushed, TWO)), (vec![], vec![2]));
+    }
+
+    #[test]
+    fn a_settle_shows_its_claim_and_those_of_its_drone_before_it() {
+        let unflushed = Unflushed::default();
+        assert!((1..=3).all(|n| pump(&unflushed, ONE, n)) && pump(&unflushed, TWO, 4));
+        settle(&unflushed, 2, Mask::EMPTY);
+        assert_eq!(held(&unflushed, ONE), [1, 2, 3], "what is not accepted shows nothing");
+        settle(&unflushed, 2, Mask::one(0));
+        assert_eq!((held(&unflushed, ONE), held(&unflushed, TWO)), (vec![3], vec![4]));
+    }
+
+    #[test]
+    fn an_answer_that_was_not_told_is_not_believed() {
+        let unflushed = Unflushed::default();
+        let (asked, early) = (unflushed.begin(), [row(claim(1))]);
+        let telling = unflushed.tell(ONE);
+        assert!(!unflushed.answered(ONE, claim(1), asked, &early), "it was asked for before");
+        assert!(!pump(&unflushed, ONE, 2), "it may have been undone since");
+        assert!(unflushed.answered(ONE, claim(3), asked, &[]), "nothing cannot be undone");
+        drop(telling);
+        assert!(!unflushed.answered(ONE, claim(1), asked, &early));
+        assert!(pump(&unflushed, ONE, 1), "asked for again");
+        assert_eq!(held(&unflushed, ONE), [1]);
+    }
+}

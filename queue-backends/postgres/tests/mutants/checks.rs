@@ -16,7 +16,10 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::{
-    crash::{what_a_crash_undid_is_its_drones_again, what_another_had_since_is_not_taken_back},
+    crash::{
+        what_a_crash_undid_is_its_drones_again, what_another_had_since_is_not_taken_back,
+        what_is_accepted_waits_for_the_disk,
+    },
     fixture::{connection_to, run},
 };
 
@@ -290,30 +293,4 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
     run(&mut own, "commit").await;
     assert_eq!(answer(second).await, "done");
     assert_eq!(text(&mut own, "select count(*) from skep.bodies").await, "0");
-}
-
-async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
-    bench.drone("gone").await;
-    let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
-    let durable = claim.replace("false) p", "true) p");
-    heard(&mut own).await;
-    let beat = "skep.beat('00000001-0000-7000-8000-000000000000', 'default', 1, '{}', '{}', '{}', false, ";
-    let (idle, flush) = (format!("{beat} false)"), format!("{beat} true)"));
-    for (call, waits) in [
-        (&*claim, "on"),
-        (&*idle, "on"),
-        (&*idle, "off"),
-        (&*flush, "on"),
-        (&*claim, "off"),
-        (&*durable, "on"),
-        ("skep.adopt(d.incarnation, null, '{}', '{}', '{}', '{}', true) from skep.drones d", "on"),
-        ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
-        ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
-        ("skep.take_for_gone(d.incarnation) from skep.drones d", "on"),
-        ("skep.ring()", "off"),
-    ] {
-        run(&mut own, format!("set synchronous_commit = on; begin; select {call}")).await;
-        assert_eq!(text(&mut own, "current_setting('synchronous_commit')").await, waits, "{call}");
-        run(&mut own, "commit").await;
-    }
 }

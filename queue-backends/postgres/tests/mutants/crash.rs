@@ -1,5 +1,5 @@
-//! What a crash of the server makes of claims that were not on disk: as if they had never been, while their drones
-//! hold them.
+//! What waits for the disk, and what a crash of the server makes of claims that did not: as if they had never been,
+//! while their drones hold them.
 
 use skep_queue::{
     Outcome,
@@ -52,5 +52,31 @@ pub async fn what_another_had_since_is_not_taken_back(bench: Bench, url: String)
     run(&mut own, of(&held.block.to_string(), "held = true, claim = gen_random_uuid()")).await;
     for task in [given_back, held] {
         assert_eq!(drone.settle(&task, Outcome::done()).await, Verdict::Stale);
+    }
+}
+
+pub async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
+    bench.drone("gone").await;
+    let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
+    let durable = claim.replace("false) p", "true) p");
+    heard(&mut own).await;
+    let beat = "skep.beat('00000001-0000-7000-8000-000000000000', 'default', 1, '{}', '{}', '{}', false, ";
+    let (idle, flush) = (format!("{beat} false)"), format!("{beat} true)"));
+    for (call, waits) in [
+        (&*claim, "on"),
+        (&*idle, "on"),
+        (&*idle, "off"),
+        (&*flush, "on"),
+        (&*claim, "off"),
+        (&*durable, "on"),
+        ("skep.adopt(d.incarnation, null, '{}', '{}', '{}', '{}', true) from skep.drones d", "on"),
+        ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
+        ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
+        ("skep.take_for_gone(d.incarnation) from skep.drones d", "on"),
+        ("skep.ring()", "off"),
+    ] {
+        run(&mut own, format!("set synchronous_commit = on; begin; select {call}")).await;
+        assert_eq!(text(&mut own, "current_setting('synchronous_commit')").await, waits, "{call}");
+        run(&mut own, "commit").await;
     }
 }
