@@ -15,8 +15,9 @@ begin
     perform pg_advisory_xact_lock(uuid_hash_extended(v_claim, 0));
     if not exists (select from claims c where c.claim = v_claim) then
       perform skep.claim_again(p_drone, p_queue, v_claim, i.blocks, i.members, i.fences) from (
-        select array_agg(u.block order by u.block) as blocks, array_agg(u.members order by u.block) as members,
-          array_agg(u.fence order by u.block) as fences
+        select array_agg(u.block order by u.block, u.members) as blocks,
+          array_agg(u.members order by u.block, u.members) as members,
+          array_agg(u.fence order by u.block, u.members) as fences
         from unnest(p_claims, p_blocks, p_members, p_fences) u (claim, block, members, fence)
         where u.claim = v_claim) i;
     end if;

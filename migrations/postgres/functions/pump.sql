@@ -52,7 +52,8 @@ begin
       where t.block = any(v_blocks) and t.claim = p_claim and t.held;
     return;
   end if;
-  if not exists (select from heard h, recovery r where h.incarnation = p_drone and r.over) then
+  -- Whoever only asks what is left of a claim waits for nobody.
+  if cardinality(p_types) > 0 and not exists (select from heard h, recovery r where h.incarnation = p_drone and r.over) then
     perform skep.admit(p_drone);
   end if;
   -- Whoever is to be waited for after a crash must be known then.

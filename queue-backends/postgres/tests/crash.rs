@@ -201,6 +201,8 @@ async fn whoever_never_comes_back_is_waited_for_as_long_as_his_lease() {
     let task = one.take(1).await;
     let mut own = place.crash().await;
     two.waits().await;
+    let asked = two.queue.pump(Pump { demands: vec![], ..two.pump(ClaimId::new(&SystemRandom), 0) }).await;
+    assert_eq!(asked, Ok(vec![]), "what is left of a claim is answered");
     run(&mut own, "update skep.recovery set since = since - interval '50 seconds'").await;
     two.waits().await;
     run(&mut own, "update skep.recovery set since = since - interval '10 seconds'").await;
