@@ -70,6 +70,18 @@ impl Backends {
         self.open(&with_parameter(url, "application_name", &format!("skep%20{name}"))).await
     }
 
+    /// Opens it for a manager. Its drones outlive the process, which therefore is not the one to remember what a
+    /// server may forget: their claims wait for the server's disk.
+    ///
+    /// # Errors
+    /// As [`Backends::open`].
+    pub async fn open_for_manager(&self, url: &str) -> Result<Arc<dyn Backend>, String> {
+        if !is_postgres(url) {
+            return self.open(url).await;
+        }
+        self.open_for(&with_parameter(url, "claims", "durable"), "manager").await
+    }
+
     /// Whether the URL names a backend that is known here.
     ///
     /// # Errors

@@ -114,6 +114,20 @@ create table drones (
   drain       boolean not null default false
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
+-- Claims do not wait for the disk, so a crash may undo one whose tasks run. Here is who has said, since the server
+-- last recovered, what it holds. Unlogged: Postgres empties both tables in crash recovery and on a replica, never at
+-- a clean restart. Who is not here claims nothing, and nobody does before the others were waited for: see admit().
+create unlogged table heard (
+  incarnation uuid primary key
+);
+
+-- One row, made by the first that speaks.
+create unlogged table recovery (
+  one         boolean primary key default true check (one),
+  since       timestamptz not null,                    -- when it spoke: the others have their leases from then on
+  over        boolean not null default false           -- nobody is waited for any more
+);
+
 -- Counts the beats of all drones together: a drone that was forgotten and comes back must not look silent.
 create sequence beats;
 

@@ -55,6 +55,7 @@ begin
       ('settle', 'skep_drone'),
       ('complete_in', 'skep_drone'),
       ('beat', 'skep_drone'),
+      ('adopt', 'skep_drone'),
       ('rescue', 'skep_drone'),
       ('maintain', 'skep_drone'),
       ('awaits', 'skep_drone'),

@@ -16,6 +16,14 @@ pub async fn open(url: &str) -> Result<Arc<dyn Backend>, String> {
     Backends::builtin().open(url).await
 }
 
+/// The same for a manager, which stands between it and drones.
+///
+/// # Errors
+/// In words.
+pub async fn open_for_manager(url: &str) -> Result<Arc<dyn Backend>, String> {
+    Backends::builtin().open_for_manager(url).await
+}
+
 /// The URL of a queue in a file.
 #[must_use]
 pub fn sqlite(file: &Path) -> String {

@@ -1,13 +1,26 @@
 -- Renews a drone's lease; answers its orders, and every drone's pulse, from which the caller tells whom it has
 -- itself seen silent: see rescue(). A drone that is leaving gives back what the queue still has for it.
+-- o_heard: whether it has said since the last crash what it holds; if not, nothing happened: that comes first, and
+-- then the beat again. With p_flush a beat that was heard shows that all claims answered before it are on disk.
+drop function if exists skep.beat(uuid, text, bigint, uuid[], jsonb, text[], boolean);
 create or replace function skep.beat(
   p_drone uuid, p_queue text, p_ttl bigint, p_held uuid[], p_facts jsonb, p_types text[], p_leaving boolean,
-  out o_lost uuid[], out o_phantoms uuid[], out o_cancel uuid[], out o_paused text[], out o_drain boolean,
-  out o_drones uuid[], out o_numbers bigint[], out o_ttls bigint[])
+  p_flush boolean, out o_lost uuid[], out o_phantoms uuid[], out o_cancel uuid[], out o_paused text[], out o_drain boolean,
+  out o_drones uuid[], out o_numbers bigint[], out o_ttls bigint[], out o_heard boolean)
 language plpgsql security definer set search_path = pg_catalog, skep, pg_temp set jit = off
 as $$
 begin
-  perform set_config('synchronous_commit', 'off', true);
+  o_heard := exists (select from heard h where h.incarnation = p_drone);
+  if not o_heard and not p_leaving then
+    return;
+  end if;
+  -- The first beat takes over what a former incarnation claimed, and remembers alone; who left is not waited for.
+  if not p_flush and not p_leaving and exists (select from drones d where d.incarnation = p_drone) then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
+  if exists (select from recovery r where not r.over) then
+    perform skep.end_recovery();
+  end if;
   perform skep.promote();
   if not p_leaving then
     insert into drones as d (incarnation, queue, number, beat_at, ttl, facts)

@@ -1,4 +1,5 @@
--- A drone that claims before it ever beat must be found when it is lost.
+-- A drone that claims before it ever beat must be found when it is lost. What inserts a drone commits as the server
+-- is set to, so that whoever sees it here, and claims without waiting for the disk, is waited for after a crash.
 create or replace function skep.know(p_drone uuid, p_queue text) returns void
 language plpgsql
 as $$

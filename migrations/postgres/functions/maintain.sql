@@ -5,6 +5,7 @@ language plpgsql security definer set search_path = pg_catalog, skep, pg_temp se
 as $$
 declare
   v_now timestamptz := skep.now();
+  v_before text := current_setting('synchronous_commit');
   v_more boolean;
 begin
   if not pg_try_advisory_xact_lock('finished'::regclass::oid::bigint) then
@@ -21,6 +22,11 @@ begin
   from (select distinct c.drone from claims c where c.n > 0) o
   where not exists (select from drones d where d.incarnation = o.drone)
   on conflict do nothing;
+  if found then
+    -- See know().
+    perform set_config('synchronous_commit', v_before, true);
+  end if;
+  delete from heard h where not exists (select from drones d where d.incarnation = h.incarnation);
   v_more := skep.drop_days(v_now);
   perform skep.make_days(v_now);
   return v_more;

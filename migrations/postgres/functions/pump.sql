@@ -5,12 +5,15 @@
 -- index entries of tasks that have gone stay for as long as somebody's snapshot may see them. What comes
 -- before the place under its own priority is then looked at only when the rest does not fill the room.
 --
+-- Unless p_durable, a new claim does not wait for the disk. Whoever asks remembers it until that is known to have
+-- it, and says so after a crash, before anything is handed out: see adopt() and admit().
+--
 -- Planned once a connection: whatever the server believes of the table, these statements go by one index or by place,
 -- and planning them anew took more than half of the time of a claim of one.
 drop function if exists skep.pump(uuid, uuid, text, text[], int[], smallint[], timestamptz[], bigint[]);
 create or replace function skep.pump(
   p_drone uuid, p_claim uuid, p_queue text, p_types text[], p_rooms int[],
-  p_priorities smallint[], p_runs timestamptz[], p_seqs bigint[]
+  p_priorities smallint[], p_runs timestamptz[], p_seqs bigint[], p_durable boolean
 ) returns table (
   block uuid, live varbit, queue text, task_type text, priority smallint, attempts smallint, losses smallint,
   interruptions smallint, fence int, suspect smallint, options text, created_at timestamptz,
@@ -35,8 +38,8 @@ declare
   v_tids tid[] := '{}';
   v_n int := 0;
   v_blocks uuid[];
+  v_known boolean;
 begin
-  -- It commits as the server is set to: a claim that a crash undoes would be handed out again while it runs.
   -- The same claim twice at once must not claim twice.
   perform pg_advisory_xact_lock(uuid_hash_extended(p_claim, 0));
   select c.blocks, c.at into v_blocks, v_at from claims c where c.claim = p_claim;
@@ -48,6 +51,15 @@ begin
       from tasks t join lanes l on l.id = t.lane join queues q on q.id = l.queue
       where t.block = any(v_blocks) and t.claim = p_claim and t.held;
     return;
+  end if;
+  -- Whoever only asks what is left of a claim waits for nobody.
+  if cardinality(p_types) > 0 and not exists (select from heard h, recovery r where h.incarnation = p_drone and r.over) then
+    perform skep.admit(p_drone);
+  end if;
+  -- Whoever is to be waited for after a crash must be known then.
+  v_known := exists (select from drones d where d.incarnation = p_drone);
+  if v_known and not p_durable then
+    perform set_config('synchronous_commit', 'off', true);
   end if;
   perform skep.promote();
   for v_i in 1 .. coalesce(cardinality(p_types), 0) loop
@@ -82,7 +94,9 @@ begin
   if v_n = 0 then
     return;
   end if;
-  perform skep.know(p_drone, p_queue);
+  if not v_known then
+    perform skep.know(p_drone, p_queue);
+  end if;
   insert into claims (claim, drone, queue, at, n, blocks)
   select p_claim, p_drone, q.id, v_now, v_n, array(select t.block from tasks t where t.ctid = any(v_tids))
   from queues q where q.name = p_queue;

@@ -33,7 +33,8 @@ const LIBPQ: [&str; 11] = [
     "options",
 ];
 /// What skep knows besides.
-const OWN: [&str; 6] = ["connect_timeout", "answer_timeout", "schema", "password_file", "listen", "pooler"];
+const OWN: [&str; 7] =
+    ["connect_timeout", "answer_timeout", "schema", "password_file", "listen", "pooler", "claims"];
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// A URL that was understood. It prints without its secrets.
@@ -52,6 +53,8 @@ pub(crate) struct Address {
     pub(crate) listen: Option<Box<Address>>,
     /// Whether a pooler in transaction mode is in between.
     pub(crate) pooled: bool,
+    /// Whether claims wait for the disk, and so need not be remembered here.
+    pub(crate) durable_claims: bool,
     /// What no text may hold.
     pub(crate) secrets: Vec<String>,
 }
@@ -87,6 +90,7 @@ impl Address {
             password_file: None,
             listen: None,
             pooled: false,
+            durable_claims: false,
             secrets: std::env::var("PGPASSWORD").into_iter().filter(|text| !text.is_empty()).collect(),
         };
         let mut plain = String::from("postgres:///?");
@@ -132,6 +136,9 @@ impl Address {
             "pooler" => {
                 return Err(wrong(format!("pooler={value} is unknown: known are transaction and session")));
             }
+            "claims" if value == "durable" => self.durable_claims = true,
+            "claims" if value == "fast" => {}
+            "claims" => return Err(wrong(format!("claims={value} is unknown: known are fast and durable"))),
             _ if LIBPQ.contains(&name) => {}
             _ => {
                 let known = || LIBPQ.iter().chain(&OWN).copied().collect::<Vec<_>>().join(", ");
@@ -302,9 +309,9 @@ mod tests {
     fn own_parameters_are_read() {
         let listen = "postgres%3A%2F%2Fu%3Ahidden%40direct%2Fapp";
         let all = read(&format!(
-            "postgres://h/app?schema=jobs&pooler=transaction&listen={listen}&connect_timeout=2&answer_timeout=3&password_file=/run/pw"
+            "postgres://h/app?schema=jobs&pooler=transaction&claims=durable&listen={listen}&connect_timeout=2&answer_timeout=3&password_file=/run/pw"
         ));
-        assert_eq!((all.schema.as_deref(), all.pooled), (Some("jobs"), true));
+        assert_eq!((all.schema.as_deref(), all.pooled, all.durable_claims), (Some("jobs"), true, true));
         assert_eq!(
             (all.connect_timeout, all.answer_timeout),
             (Duration::from_secs(2), Duration::from_secs(3))
@@ -327,6 +334,7 @@ mod tests {
             ("postgres://h/d?schema=My-Schema", "[a-z_][a-z0-9_]{0,62}"),
             ("postgres://h/d?schema=pg_x", "does not begin with pg_"),
             ("postgres://h/d?pooler=statement", "known are transaction and session"),
+            ("postgres://h/d?claims=safe", "known are fast and durable"),
             ("postgres://h:70000/d", "from 1 to 65535"),
             ("postgres://a,b/d", "several hosts"),
             ("postgres://a:1,b:2/d", "several hosts"),

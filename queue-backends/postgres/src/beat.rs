@@ -10,23 +10,24 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::{error::Error, queue::PgQueue};
+use crate::{adopt::By, error::Error, queue::PgQueue};
 
-const BEAT: &str = "select * from skep.beat($1, $2, $3, $4, $5, $6, $7)";
+const BEAT: &str = "select * from skep.beat($1, $2, $3, $4, $5, $6, $7, $8)";
 const RESCUE: &str = "select skep.rescue($1, $2)";
 const MAINTAIN: &str = "select skep.maintain()";
 
 /// Most calls that one beat makes for one silent drone, or to clean up; what is left waits for the next.
 const STEPS: usize = 16;
+/// Beats of one call: told what is held, the server hears the second, unless it crashed in between.
+const BEATS: usize = 3;
 /// How often a process cleans up.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
 impl PgQueue {
     pub(crate) async fn renew(&self, beat: Beat) -> Result<Orders, Error> {
         let leaving = beat.leaving;
-        let rows = self.store.call_beat(BEAT, arguments(beat)?).await?;
-        let row = rows.first().ok_or_else(|| Error::Corrupt("a beat without an answer".into()))?;
-        let (orders, pulses) = (orders(row)?, pulses(row)?);
+        let row = self.beat_until_heard(&beat).await?;
+        let (orders, pulses) = (orders(&row)?, pulses(&row)?);
         let silent = {
             let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
             watch.look(self.store.clock.elapsed(), &pulses)
@@ -44,6 +45,27 @@ impl PgQueue {
             self.repeat(MAINTAIN, PgArguments::default).await;
         }
         Ok(orders)
+    }
+
+    /// Beats, and when the server does not know what the drone holds tells it, and beats again: claims that a crash
+    /// undid are not lost.
+    async fn beat_until_heard(&self, beat: &Beat) -> Result<PgRow, Error> {
+        for _ in 0..BEATS {
+            let (begun, flush) = self.unflushed.begin_beat(beat.drone);
+            let rows = self.store.call_beat(BEAT, arguments(beat, flush)?).await?;
+            let row = rows.into_iter().next();
+            let row = row.ok_or_else(|| Error::Corrupt("a beat without an answer".into()))?;
+            if beat.leaving {
+                self.unflushed.forget(beat.drone);
+                return Ok(row);
+            }
+            if row.try_get::<Option<bool>, _>("o_heard")? == Some(true) {
+                self.unflushed.beaten(beat.drone, begun);
+                return Ok(row);
+            }
+            self.adopt(beat.drone, Some(&beat.queue), By::Beat).await?;
+        }
+        Err(Error::Unreachable("the server recovers again and again".into()))
     }
 
     async fn rescue(&self, pulse: &Pulse) -> bool {
@@ -86,7 +108,7 @@ impl PgQueue {
     }
 }
 
-fn arguments(beat: Beat) -> Result<PgArguments, Error> {
+fn arguments(beat: &Beat, flush: bool) -> Result<PgArguments, Error> {
     let held: Vec<Uuid> = beat.held.iter().map(|claim| claim.0).collect();
     let types: Vec<&str> = beat.facts.types.iter().map(|of| of.as_str()).collect();
     let ttl = i64::try_from(beat.ttl.as_micros()).unwrap_or(i64::MAX);
@@ -99,6 +121,7 @@ fn arguments(beat: Beat) -> Result<PgArguments, Error> {
     arguments.add(Json(storable(facts))).map_err(Error::unsendable)?;
     arguments.add(types).map_err(Error::unsendable)?;
     arguments.add(beat.leaving).map_err(Error::unsendable)?;
+    arguments.add(flush).map_err(Error::unsendable)?;
     Ok(arguments)
 }
 

@@ -61,6 +61,14 @@ pub(crate) fn rest<'s>(settlements: &'s [Settlement], left: &[(usize, Mask)]) ->
     left.iter().flat_map(of).filter(|item| !item.members.is_empty()).collect()
 }
 
+/// A settlement of these members alone.
+pub(crate) fn only(settlement: &Settlement, members: Mask) -> Settlement {
+    let only =
+        |ending: &Ending| Ending { members: ending.members & members, outcome: ending.outcome.clone() };
+    let endings = settlement.endings.iter().map(only).filter(|ending| !ending.members.is_empty()).collect();
+    Settlement { endings, ..*settlement }
+}
+
 fn item<'s>(of: usize, settlement: &Settlement, ending: &'s Ending, members: Mask) -> Item<'s> {
     let results = results(std::iter::once(ending));
     let (claim, block) = (settlement.claim.0, settlement.block.0);

@@ -18,6 +18,12 @@ pub enum Error {
     /// It answered, and will answer the same again.
     #[error("{0}")]
     Refused(String),
+    /// It answered that the drone must first say what it holds.
+    #[error("{0}")]
+    Untold(String),
+    /// It answered that it waits for others, for a while.
+    #[error("{0}")]
+    Waits(String),
     /// It answered what skep's functions never answer.
     #[error("{0}")]
     Corrupt(String),
@@ -33,6 +39,8 @@ impl Error {
             Self::Unreachable(text) => Self::Unreachable(change(text)),
             Self::Unfit(text) => Self::Unfit(change(text)),
             Self::Refused(text) => Self::Refused(change(text)),
+            Self::Untold(text) => Self::Untold(change(text)),
+            Self::Waits(text) => Self::Waits(change(text)),
             Self::Corrupt(text) => Self::Corrupt(change(text)),
         }
     }
@@ -96,6 +104,8 @@ fn answered(error: &PgDatabaseError) -> Error {
             "{text}: a drone needs 4 connections: raise max_connections, or use a pooler (docs/postgres.md)"
         )),
         "55P03" => Error::Unreachable(format!("{text}: lock_timeout is set for this role or database")),
+        "SK010" => Error::Untold(text),
+        "SK011" => Error::Waits(text),
         "XX001" | "XX002" => Error::Corrupt(text),
         _ if met_new_day(code, &text) => Error::Unreachable(text),
         _ if is_passing(code) => Error::Unreachable(text),
@@ -126,7 +136,7 @@ fn words(error: &PgDatabaseError) -> String {
 impl From<Error> for skep_queue::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unreachable(why) => Self::Unavailable(why),
+            Error::Unreachable(why) | Error::Untold(why) | Error::Waits(why) => Self::Unavailable(why),
             Error::Corrupt(why) => Self::Corrupt(why),
             Error::Url(why) | Error::Unfit(why) | Error::Refused(why) => Self::Refused(why),
         }

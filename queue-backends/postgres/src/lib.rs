@@ -6,6 +6,7 @@
 
 mod address;
 mod admin;
+mod adopt;
 mod beat;
 mod bell;
 mod complete_in;
@@ -22,6 +23,7 @@ pub mod schema;
 mod settle;
 mod store;
 mod submit;
+mod unflushed;
 mod view;
 mod walk;
 mod wire;

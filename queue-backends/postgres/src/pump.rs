@@ -11,6 +11,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::{
+    adopt::By,
     error::Error,
     options,
     queue::PgQueue,
@@ -18,20 +19,41 @@ use crate::{
     wire::{Members, Moment},
 };
 
-const PUMP: &str = "select * from skep.pump($1, $2, $3, $4, $5, $6, $7, $8)";
+const PUMP: &str = "select * from skep.pump($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 /// More than any drone holds.
 const MOST: usize = 1 << 20;
+/// How often a claim is asked for while this process tells what its drones hold.
+const ASKS: usize = 5;
 
 impl PgQueue {
     pub(crate) async fn claim(&self, pump: Pump) -> Result<Vec<Claimed>, Error> {
         let places = self.walks.begin(&pump, self.store.clock.elapsed());
-        let rows = self.store.call(PUMP, arguments(&pump, &places)?).await?;
-        let mut reader = Reader { claim: pump.claim, names: None, options: Arc::default() };
-        let mut claimed = rows.iter().map(|row| reader.row(row)).collect::<Result<Vec<_>, _>>()?;
+        let mut claimed = self.ask(&pump, &places).await?;
         // In the order of handing out.
         claimed.sort_by_key(|(place, claimed)| (*place, claimed.live.iter().next()));
         self.note(&pump, &claimed);
         Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
+    }
+
+    /// Asks until the answer is one that a crash of the server does not undo unnoticed.
+    async fn ask(&self, pump: &Pump, places: &[Option<Place>]) -> Result<Vec<(Place, Claimed)>, Error> {
+        let durable = self.store.durable_claims();
+        for _ in 0..ASKS {
+            let asked = self.unflushed.begin();
+            let rows = match self.store.call(PUMP, arguments(pump, places, durable)?).await {
+                Err(Error::Untold(_)) => {
+                    self.adopt(pump.drone, Some(&pump.queue), By::Work).await?;
+                    continue;
+                }
+                rows => rows?,
+            };
+            let mut reader = Reader { claim: pump.claim, names: None, options: Arc::default() };
+            let claimed = rows.iter().map(|row| reader.row(row)).collect::<Result<Vec<_>, _>>()?;
+            if durable || self.unflushed.answered(pump.drone, pump.claim, asked, &claimed) {
+                return Ok(claimed);
+            }
+        }
+        Err(Error::Waits("the server is being told what is held; a claim waits for that".into()))
     }
 
     /// Remembers how far the walks came.
@@ -48,7 +70,7 @@ impl PgQueue {
     }
 }
 
-fn arguments(pump: &Pump, places: &[Option<Place>]) -> Result<PgArguments, Error> {
+fn arguments(pump: &Pump, places: &[Option<Place>], durable: bool) -> Result<PgArguments, Error> {
     let types: Vec<&str> = pump.demands.iter().map(|demand| demand.task_type.as_str()).collect();
     let rooms: Vec<i32> = pump.demands.iter().map(|demand| demand.room.min(MOST) as i32).collect();
     let priorities: Vec<Option<i16>> = places.iter().map(|place| place.map(|place| place.0)).collect();
@@ -63,7 +85,8 @@ fn arguments(pump: &Pump, places: &[Option<Place>]) -> Result<PgArguments, Error
         .and_then(|()| arguments.add(rooms))
         .and_then(|()| arguments.add(priorities))
         .and_then(|()| arguments.add(runs))
-        .and_then(|()| arguments.add(seqs));
+        .and_then(|()| arguments.add(seqs))
+        .and_then(|()| arguments.add(durable));
     added.map_err(|error| Error::Refused(error.to_string()))?;
     Ok(arguments)
 }

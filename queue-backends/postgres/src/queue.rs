@@ -17,6 +17,7 @@ use crate::{
     bell::{self, Bell},
     error::Error,
     store::{Config, Store},
+    unflushed::Unflushed,
     walk::Walks,
 };
 
@@ -30,6 +31,8 @@ pub struct PgQueue {
     pub(crate) bell: Bell,
     /// How far its claims came.
     pub(crate) walks: Walks,
+    /// Its claims that may not be on disk.
+    pub(crate) unflushed: Unflushed,
 }
 
 impl PgQueue {
@@ -40,7 +43,8 @@ impl PgQueue {
     pub fn new(config: &Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let store = Arc::new(Store::new(config, clock, random)?);
         let (watch, maintained) = (Mutex::default(), Mutex::default());
-        Ok(Self { store, watch, maintained, bell: Bell::default(), walks: Walks::default() })
+        let (bell, walks, unflushed) = Default::default();
+        Ok(Self { store, watch, maintained, bell, walks, unflushed })
     }
 
     /// Whether it answers, and has a schema that this version can work with.
@@ -81,7 +85,11 @@ impl Queue for PgQueue {
 
     async fn pump(&self, pump: Pump) -> Result<Vec<Claimed>> {
         self.bell.pumps(&pump.queue);
-        let claimed = self.claim(pump).await.map_err(|error| self.failed(error))?;
+        let claimed = self.claim(pump).await.map_err(|error| match error {
+            // It was reached, and so were the drones' beats.
+            Error::Waits(_) => error.into(),
+            error => self.failed(error),
+        })?;
         if !claimed.is_empty() {
             self.bell.flows();
         }

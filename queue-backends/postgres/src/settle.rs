@@ -4,6 +4,7 @@ use skep_queue::{Mask, Settled, Settlement};
 use sqlx::{Row, postgres::PgRow};
 
 use crate::{
+    adopt::By,
     endings::{self, Item},
     error::Error,
     queue::PgQueue,
@@ -14,12 +15,35 @@ use crate::{
 const SETTLE: &str = "select * from skep.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 impl PgQueue {
-    /// One call; a second one for what looked plainly done and was not: a repetition, a late one, a postback.
+    /// What is answered `stale` or `gone` may be of a claim that a crash of the server undid: then the server is told
+    /// what its drone holds, and asked again.
     pub(crate) async fn end(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
+        let holders = self.unflushed.holders(&settlements);
+        let mut settled = self.end_all(&settlements).await?;
+        let (mut told, mut again) = (Vec::new(), Vec::new());
+        for (of, holder) in holders.into_iter().enumerate() {
+            let doubtful = doubtful(&settled[of]);
+            let Some(drone) = holder.filter(|_| !doubtful.is_empty()) else { continue };
+            if !told.contains(&drone) {
+                self.adopt(drone, None, By::Work).await?;
+                told.push(drone);
+            }
+            again.push((of, endings::only(&settlements[of], doubtful)));
+        }
+        let (places, again): (Vec<usize>, Vec<Settlement>) = again.into_iter().unzip();
+        for (of, answer) in places.into_iter().zip(self.end_all(&again).await?) {
+            believe(&mut settled[of], answer);
+        }
+        self.unflushed.settled(&settlements, &settled);
+        Ok(settled)
+    }
+
+    /// One call; a second one for what looked plainly done and was not: a repetition, a late one, a postback.
+    async fn end_all(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, Error> {
         let mut settled = vec![Settled::default(); settlements.len()];
-        let (done, others) = endings::sorted(&settlements);
+        let (done, others) = endings::sorted(settlements);
         let left = self.end_items(&done, &others, &mut settled).await?;
-        let rest = endings::rest(&settlements, &left);
+        let rest = endings::rest(settlements, &left);
         self.end_items(&[], &rest, &mut settled).await?;
         Ok(settled)
     }
@@ -54,6 +78,22 @@ impl PgQueue {
         }
         Ok(left)
     }
+}
+
+/// Members that nothing was answered of but that they are another's, or nobody's.
+fn doubtful(settled: &Settled) -> Mask {
+    (settled.stale | settled.gone) - settled.accepted - settled.already - settled.refused
+}
+
+/// Of what was doubtful the second answer holds.
+fn believe(settled: &mut Settled, answer: Settled) {
+    let doubtful = doubtful(settled);
+    settled.stale = (settled.stale - doubtful) | answer.stale;
+    settled.gone = (settled.gone - doubtful) | answer.gone;
+    settled.accepted |= answer.accepted;
+    settled.already |= answer.already;
+    settled.refused |= answer.refused;
+    settled.rejection = settled.rejection.take().or(answer.rejection);
 }
 
 fn note(settled: &mut Settled, row: &PgRow) -> Result<(), Error> {

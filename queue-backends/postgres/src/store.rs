@@ -129,6 +129,11 @@ impl Store {
         self.doorbell.as_ref().filter(|_| !self.is_pooled() || self.listens_apart())
     }
 
+    /// Whether claims wait for the disk.
+    pub(crate) fn durable_claims(&self) -> bool {
+        self.work.address().durable_claims
+    }
+
     /// Whether a pooler in transaction mode is in between.
     pub(crate) fn is_pooled(&self) -> bool {
         self.work.pooled() || self.beat.pooled()

@@ -40,7 +40,7 @@ fn start() -> Result<(), Failure> {
 }
 
 async fn run(host: Host) -> Result<(), Failure> {
-    let store = backend::open(&host.store).await?;
+    let store = backend::open_for_manager(&host.store).await?;
     let config = Config { heartbeat: host.heartbeat, ..Config::default() };
     let server = Server::new(store, config, Arc::new(SystemClock));
     let port = host.port.map(|(at, ring)| Address::Tcp { at, ring });

@@ -17,6 +17,7 @@ mod managers;
 mod outage;
 mod pg_book;
 mod pg_capacity;
+mod pg_claims;
 mod pg_crash;
 mod pg_kills;
 mod pg_outage;

@@ -16,9 +16,14 @@ const CAPACITY: u64 = 2_000;
 const SERVING: &str = "select pid from pg_stat_activity where backend_type = 'client backend' \
      and pid <> pg_backend_pid() order by random() limit 1";
 
-/// Kills a process that serves somebody; returns when the server has recovered by itself.
+/// Kills a process that serves somebody.
 pub async fn kill_one(fleet: &mut Fleet) {
-    let victim: i32 = fleet.sql(SERVING).unwrap().parse().unwrap();
+    kill(fleet, SERVING).await;
+}
+
+/// Kills the process of the server whose pid a query answers; returns when the server has recovered by itself.
+pub async fn kill(fleet: &Fleet, query: &str) {
+    let victim: i32 = fleet.sql(query).unwrap().parse().unwrap();
     let recovered = || fleet.server.log().matches("ready to accept connections").count();
     let before = recovered();
     kill_process(Pid::from_raw(victim).unwrap(), Signal::KILL).unwrap();

@@ -26,6 +26,8 @@ use super::{
 const DATABASE: &str = "postgres";
 /// How the journal's line of a run that begins starts.
 const BEGIN: &[u8] = br#"{"what":"begin""#;
+/// What the connections of submitters are called.
+const PUSHER: &str = "pusher";
 /// One fleet at a time: several servers, each tormented, would measure each other.
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -78,7 +80,7 @@ impl Fleet {
     pub fn push(&mut self, pushers: usize) {
         for n in 0..pushers {
             let pusher = Pusher {
-                queue: self.scene.url.clone(),
+                queue: format!("{}&application_name={PUSHER}", self.scene.url),
                 answers: self.scene.path("answers"),
                 length: Duration::from_secs(3600),
                 way: Way::Patient,
@@ -98,6 +100,9 @@ impl Fleet {
             pusher.wait().unwrap();
             self.scene.killed(pusher.id());
         }
+        // What they had sent is done all the same.
+        let sessions = format!("select count(*) from pg_stat_activity where application_name = '{PUSHER}'");
+        until("the server has done what they asked", || self.number(&sessions) == 0).await;
         let there: HashSet<TaskId> = self.scene.tasks().await.into_iter().map(|view| view.id).collect();
         let mut told = HashSet::new();
         for entry in self.scene.entries() {

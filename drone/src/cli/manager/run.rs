@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args, world: &World) -> Result<Exit, Failed> {
 /// The queue behind the manager.
 pub(super) async fn open(config: &Config, backends: &Backends) -> Result<Arc<dyn Backend>, Failed> {
     let url = &config.backend;
-    let opened = backends.open_for(url.reveal(), "manager").await;
+    let opened = backends.open_for_manager(url.reveal()).await;
     opened.map_err(|why| Failed::new(Exit::Unreachable, format!("cannot open {url}: {}", url.redact(&why))))
 }
 

@@ -16,8 +16,9 @@ const FULL: usize = 20;
 const ENDED: usize = 100_000;
 /// A claim that begins at the first task.
 const FROM_THE_FIRST: &str = "\
-    select count(*) from skep.pump(gen_random_uuid(), gen_random_uuid(), 'default', array['work'], array[1000], \
-      array[null]::smallint[], array[null]::timestamptz[], array[null]::bigint[])";
+    select skep.adopt('00000001-0000-7000-8000-000000000000', null, '{}', '{}', '{}', '{}', true); \
+    select count(*) from skep.pump('00000001-0000-7000-8000-000000000000', gen_random_uuid(), 'default', array['work'], array[1000], \
+      array[null]::smallint[], array[null]::timestamptz[], array[null]::bigint[], false)";
 
 /// The processor time of a server's process, so far.
 async fn used(connection: &mut PgConnection, application: &str) -> Duration {

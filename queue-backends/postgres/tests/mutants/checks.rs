@@ -15,7 +15,13 @@ use skep_queue::{admin::Setting, testing::Bench};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::fixture::{connection_to, run};
+use crate::{
+    crash::{
+        what_a_crash_undid_is_its_drones_again, what_another_had_since_is_not_taken_back,
+        what_is_accepted_waits_for_the_disk,
+    },
+    fixture::{connection_to, run},
+};
 
 /// Gets an empty queue, and the URL of its database.
 pub type CheckFn = fn(Bench, String) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -46,11 +52,20 @@ checks! {
     blocks_of_one_that_have_ended_exist
     a_body_goes_with_the_last_of_two_at_once
     what_is_accepted_waits_for_the_disk
+    what_a_crash_undid_is_its_drones_again
+    what_another_had_since_is_not_taken_back
 }
 
 /// A claim of tasks of type a by a drone of its own, in SQL; it answers their blocks.
-fn pump(claim: u32, room: u32) -> String {
+pub fn pump(claim: u32, room: u32) -> String {
     pump_from("null, null, null", claim, room)
+}
+
+/// The drones of such claims have said that they hold nothing.
+pub async fn heard(own: &mut PgConnection) {
+    let adopt = "select skep.adopt(format('%s-0000-7000-8000-000000000000', lpad(n::text, 8, '0'))::uuid, null, \
+         '{}', '{}', '{}', '{}', true) from generate_series(1, 4) n";
+    run(own, adopt).await;
 }
 
 /// The same from a place on: a priority, a due time and an order of submission.
@@ -59,11 +74,11 @@ fn pump_from(place: &str, claim: u32, room: u32) -> String {
         "select coalesce(string_agg(p.block::text, ' '), 'none') from (select {place}) as f(priority, run, seq), \
          skep.pump('{claim:08}-0000-7000-8000-000000000000', '{claim:08}-0000-7000-8000-000000000001', 'default', \
          '{{a}}', '{{{room}}}', array[f.priority::int::smallint], array[f.run::text::timestamptz], \
-         array[f.seq::text::bigint]) p"
+         array[f.seq::text::bigint], false) p"
     )
 }
 
-async fn text(own: &mut PgConnection, sql: &str) -> String {
+pub async fn text(own: &mut PgConnection, sql: &str) -> String {
     sqlx::query_scalar(AssertSqlSafe(format!("select ({sql})::text")))
         .fetch_one(own)
         .await
@@ -104,6 +119,7 @@ async fn one_claim_twice_at_once_claims_once(bench: Bench, url: String) {
     bench.one("a").await;
     bench.one("a").await;
     let mut own = connection_to(&url).await;
+    heard(&mut own).await;
     run(&mut own, "begin").await;
     let first = text(&mut own, &pump(1, 1)).await;
     let second = beside(&url, &pump(1, 1)).await;
@@ -117,6 +133,7 @@ async fn whoever_claims_waits_for_nobody(bench: Bench, url: String) {
         bench.one("a").await;
         bench.one("a").await;
         let mut own = connection_to(&url).await;
+        heard(&mut own).await;
         run(&mut own, "begin").await;
         let first = text(&mut own, &pump(claim, 1)).await;
         let second = text(&mut hasty(&url).await, &pump(claim + 1, 1)).await;
@@ -127,14 +144,16 @@ async fn whoever_claims_waits_for_nobody(bench: Bench, url: String) {
 
 async fn what_lies_before_a_place_is_found(bench: Bench, url: String) {
     bench.one("a").await;
-    let far = pump_from("3, 'infinity', 9", 1, 1);
-    assert!(text(&mut connection_to(&url).await, &far).await != "none");
+    let (far, mut own) = (pump_from("3, 'infinity', 9", 1, 1), connection_to(&url).await);
+    heard(&mut own).await;
+    assert!(text(&mut own, &far).await != "none");
 }
 
 async fn the_rest_of_a_block_is_at_its_place(bench: Bench, url: String) {
     let block = bench.accept(&bench.many("a", 2)).await;
     bench.one("a").await;
     let mut own = connection_to(&url).await;
+    heard(&mut own).await;
     text(&mut own, &pump(1, 1)).await;
     let last = text(&mut own, "select format('3, %L, %s', run_at, seq) from skep.tasks where held").await;
     assert_eq!(text(&mut own, &pump_from(&last, 2, 1)).await, block.to_string());
@@ -263,6 +282,7 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
     run(&mut own, "select skep.change('default', null, 'retention', 0)").await;
     let block = bench.accept(&bench.many("a", 2)).await;
     let cancel = |ordinal: u8| format!("select skep.cancel('{}')", block.task(ordinal));
+    heard(&mut own).await;
     // Two rows, of which each ends alone.
     for claim in [1, 2] {
         text(&mut own, &pump(claim, 1)).await;
@@ -273,20 +293,4 @@ async fn a_body_goes_with_the_last_of_two_at_once(bench: Bench, url: String) {
     run(&mut own, "commit").await;
     assert_eq!(answer(second).await, "done");
     assert_eq!(text(&mut own, "select count(*) from skep.bodies").await, "0");
-}
-
-async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
-    bench.drone("gone").await;
-    let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
-    for (call, waits) in [
-        (&*claim, "on"),
-        ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
-        ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
-        ("skep.take_for_gone(d.incarnation) from skep.drones d", "on"),
-        ("skep.ring()", "off"),
-    ] {
-        run(&mut own, format!("set synchronous_commit = on; begin; select {call}")).await;
-        assert_eq!(text(&mut own, "current_setting('synchronous_commit')").await, waits, "{call}");
-        run(&mut own, "commit").await;
-    }
 }

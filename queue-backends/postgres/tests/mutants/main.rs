@@ -11,6 +11,7 @@
 mod fixture;
 
 mod checks;
+mod crash;
 mod own;
 mod ported;
 

@@ -195,11 +195,47 @@ pub const OWN: &[Mutant] = &[
     fault(
         "ClaimedInMemory",
         "what_is_accepted_waits_for_the_disk",
-        &[(
-            "pump",
-            "  -- It commits as the server is set to",
-            "  perform set_config('synchronous_commit', 'off', true); --",
-        )],
+        &[("pump", "if v_known and not p_durable then", "if true then")],
+    ),
+    fault(
+        "ToldInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("adopt", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
+    ),
+    fault(
+        "NobodyIsAsked",
+        "what_a_crash_undid_is_its_drones_again",
+        &[("pump", "perform skep.admit(p_drone);", "null;")],
+    ),
+    fault(
+        "NobodyIsWaitedFor",
+        "what_a_crash_undid_is_its_drones_again",
+        &[("admit", "if v_others > 0 then", "if false then")],
+    ),
+    fault(
+        "OverAtOnce",
+        "what_a_crash_undid_is_its_drones_again",
+        &[("end_recovery", "where not r.over and not exists", "where true or not exists")],
+    ),
+    fault(
+        "ToldInVain",
+        "what_a_crash_undid_is_its_drones_again",
+        &[("adopt", "if not exists (select from claims c where c.claim = v_claim) then", "if false then")],
+    ),
+    fault(
+        "TakenBackWhole",
+        "what_a_crash_undid_is_its_drones_again",
+        &[("claim_again", "skep.split_part(v_row.block, v_row.low, p_members[v_i]::varbit)", "v_row.low")],
+    ),
+    fault(
+        "TakenBackTooLate",
+        "what_another_had_since_is_not_taken_back",
+        &[("claim_again", " and t.fence < p_fences[v_i]", "")],
+    ),
+    fault(
+        "TakenFromAnother",
+        "what_another_had_since_is_not_taken_back",
+        &[("claim_again", "and not t.held and t.fence < p_fences[v_i]", "")],
     ),
     fault(
         "SettledInMemory",
