@@ -198,6 +198,11 @@ pub const OWN: &[Mutant] = &[
         &[("pump", "if v_known and not p_durable then", "if true then")],
     ),
     fault(
+        "BeatenInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("beat", "if not p_flush and not p_leaving and exists", "if exists")],
+    ),
+    fault(
         "ToldInMemory",
         "what_is_accepted_waits_for_the_disk",
         &[("adopt", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
