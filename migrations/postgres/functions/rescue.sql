@@ -12,7 +12,8 @@ declare
   v_rows tid[];
   v_claims int := 0;
 begin
-  perform set_config('synchronous_commit', 'off', true);
+  -- It commits as the server is set to. Else a crash could undo it together with a claim of what it made available,
+  -- whose drone could then not take that back: it would be claimed as before.
   select nullif(d.facts ->> 'name', '') into v_worker from drones d
   where d.incarnation = p_drone and d.number = p_number for update skip locked;
   if not found then

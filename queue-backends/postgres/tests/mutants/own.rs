@@ -103,7 +103,7 @@ pub const OWN: &[Mutant] = &[
     fault(
         "RescuedInMemory",
         "what_is_accepted_waits_for_the_disk",
-        &[("take_for_gone", "perform set_config('synchronous_commit', v_before, true);", "")],
+        &[("rescue", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
     ),
     fault(
         "NothingBeforeThePlace",
