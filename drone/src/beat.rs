@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use skep_queue::{Beat, ClaimId, Claimed, Clock, DroneFacts, Error, Incarnation, Orders, Pump, TaskType};
 use tokio_util::sync::CancellationToken;
 
-use crate::{local::Local, policy::OnLeaseLost, source::Source, spec::Specs, worker::Worker};
+use crate::{local::Local, source::Source, spec::Specs, worker::Worker};
 
 /// Least time between two beats, however often somebody rings.
 const GAP: Duration = Duration::from_millis(500);
@@ -157,20 +157,17 @@ impl BeatStep {
         if self.clock.elapsed().saturating_sub(last_ok) < self.ttl.mul_f64(0.9) {
             return;
         }
-        let held_back =
-            self.specs.0.iter().filter(|(_, spec)| spec.policy.on_lease_lost != OnLeaseLost::Continue);
-        let mut state = self.local.state();
-        state.paused.extend(held_back.map(|(task_type, _)| task_type.clone()));
-        state.stop_leaseless(&self.specs, |_| true);
+        self.local.state().leaseless(self.source.index, &self.specs);
     }
 
     async fn obey(&self, orders: Orders) {
         let paused: HashSet<TaskType> = orders.paused.into_iter().collect();
         let resumed = {
             let mut state = self.local.state();
-            let resumed = state.paused.iter().any(|task_type| !paused.contains(task_type));
-            state.paused = paused;
-            resumed
+            let former = state.paused.entry(self.source.index).or_default();
+            let former = std::mem::replace(former, paused);
+            let paused = &state.paused[&self.source.index];
+            former.iter().any(|task_type| !paused.contains(task_type))
         };
         if resumed {
             self.local.looks().work.notify_waiters();

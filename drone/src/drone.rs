@@ -223,7 +223,8 @@ impl Drone {
         for (index, ((label, name, _), queue)) in self.queues.iter().zip(&self.observed).enumerate() {
             let queue: Arc<Observed<dyn Backend>> = Arc::clone(queue);
             let link = Arc::new(Link::new(local.clone(), Arc::clone(&self.random), fatal.clone()));
-            sources.push(Source { index, label: label.clone(), name: name.clone(), queue, drone, link });
+            let (label, name, drone) = (label.clone(), name.clone(), drone.towards(label));
+            sources.push(Source { index, label, name, queue, drone, link });
         }
         sources
     }
@@ -260,7 +261,7 @@ impl Drone {
                 facts: facts.clone(),
                 ttl: self.life.ttl,
                 every: self.life.beat,
-                former,
+                former: former.map(|former| former.towards(&source.label)),
                 recovered: local.state().claims(source.index),
                 drain: stopper.drain.clone(),
             };

@@ -9,6 +9,11 @@ use crate::{local::Local, source::Source, spec::Specs};
 
 /// How long to wait for a disk with room.
 const DISK: Duration = Duration::from_secs(1);
+/// Who is told of work later than this was not told of what was there before.
+const SOON: Duration = Duration::from_secs(1);
+/// How long to wait when one was told of work again and again and found none, at first and at most: it may be that of
+/// another queue of the same store.
+const ALARMS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// One step of the drone, for one queue.
 pub(crate) struct PumpStep {
@@ -27,40 +32,60 @@ impl PumpStep {
         }
         // Types that had nothing more when last asked.
         let mut dry = HashSet::new();
+        // How often in a row there was work, and none here.
+        let mut alarms = 0;
         while !stop.is_cancelled() {
             let room = self.local.looks().room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            let demands = self.local.state().reserve(&self.specs, &dry);
+            let demands = self.local.state().reserve(self.source.index, &self.specs, &dry);
             if demands.is_empty() {
                 tokio::select! {
                     () = &mut room => {}
-                    () = self.arrival(&dry) => dry.clear(),
+                    soon = self.arrival(&dry, alarms) => {
+                        dry.clear();
+                        alarms = if soon { alarms + 1 } else { 0 };
+                    }
                     () = stop.cancelled() => return,
                 }
                 continue;
             }
             if self.local.roomy() {
-                self.fill(&demands, &mut dry, &stop).await;
+                if self.fill(&demands, &mut dry, &stop).await {
+                    alarms = 0;
+                }
             } else {
                 tracing::warn!("the local disk is nearly full: not pumping");
                 pause(DISK, &stop).await;
             }
             self.local.state().unreserve(&demands);
+            // Another queue's pump may have found it all reserved.
+            self.local.looks().room.notify_waiters();
         }
     }
 
-    /// Waits for work of the types that had none; for ever when there are none of those.
-    async fn arrival(&self, dry: &HashSet<TaskType>) {
+    /// Waits for work of the types that had none; for ever when there are none of those. Says whether it came soon.
+    async fn arrival(&self, dry: &HashSet<TaskType>, alarms: u32) -> bool {
         if dry.is_empty() {
             return std::future::pending().await;
         }
+        if let Some(doubled) = alarms.checked_sub(2) {
+            let (first, most) = ALARMS;
+            tokio::time::sleep(first.saturating_mul(1 << doubled.min(8)).min(most)).await;
+        }
         let types: Vec<TaskType> = dry.iter().cloned().collect();
-        self.source.queue.arrival(&types).await;
+        let told = self.source.queue.arrival(&types);
+        tokio::pin!(told);
+        let soon = tokio::time::timeout(SOON, &mut told).await.is_ok();
+        if !soon {
+            told.await;
+        }
+        soon
     }
 
-    async fn fill(&self, demands: &[Demand], dry: &mut HashSet<TaskType>, stop: &CancellationToken) {
-        let claim = ClaimId::new(&*self.random);
+    /// Claims what there is room for; says whether there was any.
+    async fn fill(&self, demands: &[Demand], dry: &mut HashSet<TaskType>, stop: &CancellationToken) -> bool {
+        let (claim, mut found) = (ClaimId::new(&*self.random), false);
         self.local.state().asking.insert((self.source.index, claim));
         if let Some(claims) = self.claim(claim, demands, stop).await {
             for demand in demands {
@@ -69,9 +94,11 @@ impl PumpStep {
                     dry.insert(demand.task_type.clone());
                 }
             }
+            found = !claims.is_empty();
             self.keep(claims).await;
         }
         self.local.state().asking.remove(&(self.source.index, claim));
+        found
     }
 
     /// Asks, and asks again under the same claim id until there is an answer.

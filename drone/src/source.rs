@@ -24,7 +24,7 @@ pub(crate) struct Source {
     pub(crate) name: QueueName,
     /// The backend.
     pub(crate) queue: Arc<dyn Queue>,
-    /// This start of the drone.
+    /// This start of the drone, towards this queue.
     pub(crate) drone: Incarnation,
     pub(crate) link: Arc<Link>,
 }

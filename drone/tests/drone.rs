@@ -246,7 +246,7 @@ async fn what_a_killed_drone_had_claimed_but_not_kept_goes_back_free_of_charge()
     let (folder, model) = (tempfile::tempdir().unwrap(), model());
     let handler = |_: u64, _: Context| async { Ok::<_, HandlerError>(()) };
     let first = drone(folder.path(), model.clone()).handler(name("t"), 1, quick(), handler);
-    let dead: Incarnation = first.deps().incarnation.parse().unwrap();
+    let dead = first.deps().incarnation.parse::<Incarnation>().unwrap().towards("model:");
     first.build().unwrap().run(Stopper::default()).await.unwrap();
     submit(&*model, "t", &numbers(3)).await;
     // As if it had been killed between the claim and its own file.

@@ -37,10 +37,12 @@ impl State {
     }
 
     fn first(&self, types: &[TaskType], suspect: bool) -> Option<u64> {
-        let types = types.iter().filter(|t| !self.paused.contains(*t));
-        let fits = |key: &u64| !suspect || self.suspects.contains(key);
-        let firsts = types.filter_map(|t| self.ready.get(t)?.iter().find(|(_, key)| fits(key)));
-        firsts.min().map(|(_, key)| *key)
+        let starts = |t: &TaskType, key: &u64| {
+            let held = self.held.get(key).filter(|_| !suspect || self.suspects.contains(key));
+            held.is_some_and(|held| !self.is_paused(held.source, t))
+        };
+        let first = |t: &TaskType| self.ready.get(t)?.iter().find(|(_, key)| starts(t, key));
+        types.iter().filter_map(first).min().map(|(_, key)| *key)
     }
 
     fn start(&mut self, key: u64, most: usize) -> Option<Mask> {
@@ -156,7 +158,7 @@ impl State {
         let rows = self.held.values().filter(lost);
         let tasks = rows.clone().map(|held| held.buffered.len() + held.running.len()).sum();
         let lost: Vec<_> = rows.map(|held| (held.key, held.buffered)).collect();
-        self.stop_leaseless(specs, |key| lost.iter().any(|(lost, _)| *lost == key));
+        self.stop_leaseless(specs, |held| claims.contains(&held.like().claim));
         for (key, members) in &lost {
             self.give_up(*key, *members, None);
         }
@@ -174,19 +176,28 @@ impl State {
     }
 
     /// Asks those runs to stop whose type says so.
-    pub(crate) fn stop_leaseless(&self, specs: &Specs, which: impl Fn(u64) -> bool) {
-        let cancels = |key: &u64| {
-            let spec = self.held.get(key).and_then(|held| specs.get(&held.like().task_type));
+    pub(super) fn stop_leaseless(&self, specs: &Specs, which: impl Fn(&Held) -> bool) {
+        let cancels = |held: &Held| {
+            let spec = specs.get(&held.like().task_type);
             spec.is_some_and(|spec| spec.policy.on_lease_lost == OnLeaseLost::Cancel)
         };
-        self.signals(|key| which(key) && cancels(&key))
+        self.signals(|held| which(held) && cancels(held))
             .iter()
             .for_each(|signal| signal.stop(Stop::LeaseLost));
     }
 
+    /// The lease of what is held of a queue may be over: of types that mind nothing new of it starts, or what runs
+    /// is asked to stop.
+    pub(crate) fn leaseless(&mut self, source: usize, specs: &Specs) {
+        let minds = specs.0.iter().filter(|(_, spec)| spec.policy.on_lease_lost != OnLeaseLost::Continue);
+        let types = minds.map(|(task_type, _)| task_type.clone());
+        self.paused.entry(source).or_default().extend(types);
+        self.stop_leaseless(specs, |held| held.source == source);
+    }
+
     /// The stop signals of the runs of some held rows.
-    pub(super) fn signals(&self, which: impl Fn(u64) -> bool) -> Vec<StopSignal> {
-        let rows = self.held.values().filter(|held| which(held.key));
+    pub(super) fn signals(&self, which: impl Fn(&Held) -> bool) -> Vec<StopSignal> {
+        let rows = self.held.values().filter(|held| which(held));
         rows.flat_map(|held| held.signals.iter().flatten().cloned()).collect()
     }
 }

@@ -68,8 +68,8 @@ pub(crate) struct State {
     trash: Vec<Trash>,
     /// Claims asked for, and not yet stored: the beat lists them too.
     pub(crate) asking: HashSet<(usize, ClaimId)>,
-    /// Types of which nothing new starts.
-    pub(crate) paused: HashSet<TaskType>,
+    /// By queue, the types of which nothing new of it starts.
+    pub(crate) paused: HashMap<usize, HashSet<TaskType>>,
     next_key: u64,
     next_row: u64,
 }
@@ -143,13 +143,19 @@ impl State {
         }
     }
 
-    /// Reserves the room there is, type by type, so that no second pump asks for it.
-    pub(crate) fn reserve(&mut self, specs: &Specs, dry: &HashSet<TaskType>) -> Vec<Demand> {
+    /// Whether nothing new of this type starts that is of this queue.
+    pub(super) fn is_paused(&self, source: usize, task_type: &TaskType) -> bool {
+        self.paused.get(&source).is_some_and(|types| types.contains(task_type))
+    }
+
+    /// Reserves the room there is for what is of one queue, type by type, so that no second pump asks for it.
+    pub(crate) fn reserve(&mut self, source: usize, specs: &Specs, dry: &HashSet<TaskType>) -> Vec<Demand> {
         let mut demands = Vec::new();
         for (task_type, spec) in &specs.0 {
+            let paused = self.is_paused(source, task_type);
             let load = self.load.entry(task_type.clone()).or_default();
             let room = load.room(spec.bound);
-            if room > 0 && !dry.contains(task_type) && !self.paused.contains(task_type) {
+            if room > 0 && !dry.contains(task_type) && !paused {
                 load.reserved += room;
                 demands.push(Demand { task_type: task_type.clone(), room });
             }

@@ -94,12 +94,17 @@ impl BlockId {
     /// so that a second run submits the same tasks (an FNV-1a hash of both, as a version 8 UUID).
     #[must_use]
     pub fn derived(parent: TaskId, step: u32) -> Self {
-        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-        let seed: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-        let bytes = parent.0.as_bytes().iter().chain(step.to_be_bytes().iter()).copied().collect::<Vec<_>>();
-        let hash = bytes.iter().fold(seed, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
-        Self(Uuid::from_u128(Uuid::new_v8(hash.to_be_bytes()).as_u128() & !ORDINAL))
+        Self(Uuid::from_u128(hashed(parent.0, &step.to_be_bytes()).as_u128() & !ORDINAL))
     }
+}
+
+/// An id that is the same each time (an FNV-1a hash of both, as a version 8 UUID).
+fn hashed(id: Uuid, more: &[u8]) -> Uuid {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let seed: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    let bytes = id.as_bytes().iter().chain(more);
+    let hash = bytes.fold(seed, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
+    Uuid::new_v8(hash.to_be_bytes())
 }
 
 impl TaskId {
@@ -126,6 +131,13 @@ impl Incarnation {
     /// A new random id.
     pub fn new(random: &dyn Random) -> Self {
         Self(random_v4(random))
+    }
+
+    /// What it is towards one of several queues, by the name that the drone has for that one. They may lie in one
+    /// store, which must not take what it holds of one for what it forgot of the other.
+    #[must_use]
+    pub fn towards(self, queue: &str) -> Self {
+        Self(hashed(self.0, queue.as_bytes()))
     }
 }
 
