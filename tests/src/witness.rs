@@ -103,6 +103,21 @@ impl Queue for Witness {
         Ok(answers)
     }
 
+    async fn settle_lazily(
+        &self,
+        drone: Incarnation,
+        settlements: Vec<Settlement>,
+    ) -> Result<Vec<skep_queue::Settled>> {
+        let asked = journal::now();
+        let answers = self.queue.settle_lazily(drone, settlements.clone()).await?;
+        self.settled(&settlements, &answers, asked);
+        Ok(answers)
+    }
+
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        self.queue.flush(drone).await
+    }
+
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         let orders = self.queue.beat(beat).await?;
         self.ready.call_once(self.on_ready);
