@@ -18,7 +18,7 @@ mod select;
 mod state;
 mod straw;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     path::PathBuf,

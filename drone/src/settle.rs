@@ -10,6 +10,9 @@ use crate::{
     source::Source,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A slow member delays its neighbours' results by at most this.
 const SPLIT_AFTER: Duration = Duration::from_secs(1);
 /// How often to look whether a block has waited so long.
