@@ -258,15 +258,6 @@ pub const OWN: &[Mutant] = &[
         &[("claim_again", "and not t.held and t.fence < p_fences[v_i]", "")],
     ),
     fault(
-        "SettledInMemory",
-        "what_is_accepted_waits_for_the_disk",
-        &[(
-            "settle",
-            "  -- It commits as the server is set to",
-            "  perform set_config('synchronous_commit', 'off', true); --",
-        )],
-    ),
-    fault(
         "SubmittedInMemory",
         "what_is_accepted_waits_for_the_disk",
         &[("submit_blocks", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
