@@ -127,7 +127,7 @@ async fn what_may_be_undone_is_reported_again() {
 async fn what_cannot_be_flushed_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let away = Err(Error::Unavailable("away".to_owned()));
-    let (step, queue) = step(folder.path(), MANY, &[away.clone()]).await;
+    let (step, queue) = step(folder.path(), MANY, std::slice::from_ref(&away)).await;
     let mut unsure = Unsure::default();
     let parcels = step.local.ripe(0, MOST, Duration::ZERO);
     assert_eq!(step.report(parcels, &mut unsure, 0).await, 0);
