@@ -252,7 +252,13 @@ pub fn main(backends: Backends) -> ExitCode {
     };
     let out = Out::real(&args.common);
     let world = World::new(args.common, backends, out, Box::new(BufReader::new(io::stdin())));
-    runtime.block_on(conclude(args.verb, &world)).into()
+    // On a thread that also reads and writes sockets, so that what it waits for need not wake another.
+    let ended = runtime.spawn(async move { conclude(args.verb, &world).await });
+    match runtime.block_on(ended) {
+        Ok(exit) => exit.into(),
+        // It has said why.
+        Err(_panicked) => Exit::Failed.into(),
+    }
 }
 
 /// Runs a verb to its exit code; nothing is left unsaid.

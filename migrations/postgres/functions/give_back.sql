@@ -18,8 +18,5 @@ begin
   end loop;
   delete from drones d where d.incarnation = p_drone
     and not exists (select from claims c where c.drone = p_drone and c.n > 0);
-  if found then
-    delete from heard h where h.incarnation = p_drone;
-  end if;
 end
 $$;

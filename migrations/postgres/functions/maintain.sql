@@ -26,6 +26,7 @@ begin
     -- See know().
     perform set_config('synchronous_commit', v_before, true);
   end if;
+  -- Whoever is forgotten and claims again is known again first, and then commits as the server is set to.
   delete from heard h where not exists (select from drones d where d.incarnation = h.incarnation);
   v_more := skep.drop_days(v_now);
   perform skep.make_days(v_now);

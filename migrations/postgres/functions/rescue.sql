@@ -12,7 +12,8 @@ declare
   v_rows tid[];
   v_claims int := 0;
 begin
-  perform set_config('synchronous_commit', 'off', true);
+  -- It commits as the server is set to. Else a crash could undo it together with a claim of what it made available,
+  -- whose drone could then not take that back: it would be claimed as before.
   select nullif(d.facts ->> 'name', '') into v_worker from drones d
   where d.incarnation = p_drone and d.number = p_number for update skip locked;
   if not found then
@@ -37,10 +38,6 @@ begin
   end loop;
   delete from drones d where d.incarnation = p_drone
     and not exists (select from claims c where c.drone = p_drone and c.n > 0);
-  if found then
-    delete from heard h where h.incarnation = p_drone;
-    return false;
-  end if;
-  return v_claims = 100;
+  return not found and v_claims = 100;
 end
 $$;

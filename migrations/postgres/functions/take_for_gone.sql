@@ -4,14 +4,11 @@ create or replace function skep.take_for_gone(p_drone uuid, out o_known boolean,
 language plpgsql security definer set search_path = pg_catalog, skep, pg_temp set jit = off
 as $$
 declare
-  v_before text := current_setting('synchronous_commit');
   v_number bigint;
 begin
   -- A beat that is under way is waited for: it may be this drone's.
   select d.number into v_number from drones d where d.incarnation = p_drone for update;
   o_known := found;
   o_more := o_known and skep.rescue(p_drone, v_number);
-  -- Silence speaks again after a crash; an operator does not.
-  perform set_config('synchronous_commit', v_before, true);
 end
 $$;

@@ -8,7 +8,7 @@ mod lazily;
 use std::{process::Command, time::Duration};
 
 use fixture::{connection_to, queue, run};
-use skep_pgserver::Server;
+use skep_pgserver::{Pooler, Server};
 use skep_postgres::{PgQueue, schema};
 use skep_queue::{
     Admin, Beat, Block, BlockId, ClaimId, Claimed, Demand, DroneFacts, Ending, Error, Incarnation, Mask,
@@ -50,14 +50,7 @@ impl Place {
 
     /// A drone that has beaten, with a lease of a minute.
     async fn drone(&self) -> Drone {
-        self.drone_by("").await
-    }
-
-    async fn drone_by(&self, parameters: &str) -> Drone {
-        let queue = queue(&format!("{}{parameters}", self.server.url(DATABASE)), &TestClock::new());
-        let drone = Drone { queue, incarnation: Incarnation::new(&SystemRandom) };
-        drone.beat(&[]).await;
-        drone
+        Drone::start(&self.server.url(DATABASE)).await
     }
 
     async fn submit(&self, tasks: usize) -> Block {
@@ -96,6 +89,13 @@ impl Place {
 }
 
 impl Drone {
+    async fn start(url: &str) -> Self {
+        let drone =
+            Self { queue: queue(url, &TestClock::new()), incarnation: Incarnation::new(&SystemRandom) };
+        drone.beat(&[]).await;
+        drone
+    }
+
     fn pump(&self, claim: ClaimId, room: usize) -> Pump {
         let demands = vec![Demand { task_type: "mail".parse().expect("a type"), room }];
         Pump { drone: self.incarnation, claim, queue: QueueName::default(), demands }
@@ -123,9 +123,7 @@ impl Drone {
     }
 
     async fn complete(&self, claimed: &Claimed, members: Mask) -> Settled {
-        let endings = vec![Ending { members, outcome: Outcome::done() }];
-        let settlement = Settlement { claim: claimed.claim, block: claimed.block, endings };
-        self.queue.settle(vec![settlement]).await.expect("an answer").pop().expect("one")
+        self.queue.settle(vec![done(claimed, members)]).await.expect("an answer").pop().expect("one")
     }
 
     /// It must not claim yet.
@@ -139,6 +137,11 @@ impl Drone {
         let detail = self.queue.task(block.id.task(ordinal)).await.expect("an answer");
         detail.expect("it is kept").view.state
     }
+}
+
+fn done(claimed: &Claimed, members: Mask) -> Settlement {
+    let endings = vec![Ending { members, outcome: Outcome::done() }];
+    Settlement { claim: claimed.claim, block: claimed.block, endings }
 }
 
 fn block(tasks: usize) -> Block {
@@ -257,7 +260,8 @@ async fn of_a_block_only_the_part_that_was_handed_out_is_taken_back() {
 #[tokio::test]
 async fn a_claim_is_on_disk_after_the_next_beat_or_when_its_url_says_so() {
     let place = Place::new().await;
-    let (one, two) = (place.drone().await, place.drone_by("&claims=durable").await);
+    let url = format!("{}&claims=durable", place.server.url(DATABASE));
+    let (one, two) = (place.drone().await, Drone::start(&url).await);
     for _ in 0..3 {
         place.submit(1).await;
     }
@@ -287,4 +291,38 @@ async fn what_was_taken_back_outlives_the_next_crash() {
     let mut own = place.crash().await;
     assert_eq!(claims(&mut own).await, 1, "it was on disk when the beat was heard");
     assert_eq!(one.complete(&task, task.live).await.accepted, task.live);
+}
+
+/// Asks until there is an answer that says something else than that the pooler has lost the server.
+async fn answered<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F) -> Result<T> {
+    for _ in 0..600 {
+        match ask().await {
+            Err(Error::Unavailable(why)) if !why.contains("what it holds") => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            answer => return answer,
+        }
+    }
+    panic!("the pooler does not find the server again");
+}
+
+#[tokio::test]
+async fn behind_a_pooler_it_is_the_same() {
+    let place = Place::new().await;
+    let Some(pooler) = Pooler::start(&place.server, &[], &["postgres"]).expect("it starts") else {
+        return fixture::skipped("a crash behind a pooler: no pgbouncer");
+    };
+    let url = format!("{}&pooler=transaction", pooler.url_as("postgres", DATABASE));
+    let (one, two) = (Drone::start(&url).await, Drone::start(&url).await);
+    place.submit(2).await;
+    place.hold_the_log();
+    let task = one.take(1).await;
+    let mut own = place.crash().await;
+    assert_eq!(claims(&mut own).await, 0, "the crash undid the claim");
+    let early = answered(|| two.claim(2)).await;
+    assert!(matches!(&early, Err(Error::Unavailable(why)) if why.contains("1 have not")), "{early:?}");
+    let settled = answered(|| one.queue.settle(vec![done(&task, task.live)])).await.expect("an answer");
+    assert_eq!(settled[0].accepted, task.live);
+    let rest = answered(|| two.claim(2)).await.expect("an answer");
+    assert_eq!(rest.iter().map(|row| row.live.len()).sum::<usize>(), 1);
 }

@@ -41,9 +41,10 @@ impl Place {
     async fn returns(self, fleet: &mut Fleet) -> (Self, Option<Duration>) {
         let pid = self.drone.kill();
         fleet.scene.killed(pid);
-        let held = waiting(&fleet.scene.entries(), pid);
         let back = journal::now();
         let place = Self::start(self.plan).await;
+        // Not before: reading so long a journal may take longer than the lease.
+        let held = waiting(&fleet.scene.entries(), pid);
         if held.is_empty() {
             return (place, None);
         }

@@ -103,7 +103,7 @@ pub const OWN: &[Mutant] = &[
     fault(
         "RescuedInMemory",
         "what_is_accepted_waits_for_the_disk",
-        &[("take_for_gone", "perform set_config('synchronous_commit', v_before, true);", "")],
+        &[("rescue", "begin\n", "begin\n  perform set_config('synchronous_commit', 'off', true);\n")],
     ),
     fault(
         "NothingBeforeThePlace",
@@ -216,6 +216,11 @@ pub const OWN: &[Mutant] = &[
         "FlushedBlindly",
         "what_a_crash_undid_is_settled_again",
         &[("flush", "return exists (select from heard h where h.incarnation = p_drone);", "return true;")],
+    ),
+    fault(
+        "BeatenInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("beat", "if not p_flush and not p_leaving and exists", "if exists")],
     ),
     fault(
         "ToldInMemory",
