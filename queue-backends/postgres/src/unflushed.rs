@@ -285,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flush_tells_of_what_began_before_it() {
+        let unflushed = Unflushed::default();
+        assert!(unflushed.begin_flush(ONE).is_none(), "nothing to flush");
+        unflushed.begin_lazily(ONE);
+        assert!(unflushed.begin_flush(TWO).is_none());
+        drop(unflushed.tell(TWO));
+        let begun = unflushed.begin_flush(ONE).unwrap();
+        drop(unflushed.tell(ONE));
+        unflushed.begin_lazily(ONE);
+        assert!(!unflushed.end_flush(ONE, begun), "it was told what is held");
+        let begun = unflushed.begin_flush(ONE).unwrap();
+        assert!(!unflushed.end_flush(ONE, begun), "what began meanwhile may be undone too");
+        assert!(unflushed.begin_flush(ONE).is_none(), "it is said once");
+        unflushed.begin_lazily(ONE);
+        let begun = unflushed.begin_flush(ONE).unwrap();
+        assert!(unflushed.end_flush(ONE, begun));
+    }
+
+    #[test]
     fn an_answer_that_was_not_told_is_not_believed() {
         let unflushed = Unflushed::default();
         let (asked, early) = (unflushed.begin(), [row(claim(1))]);
