@@ -69,8 +69,8 @@ impl Settle {
         }
     }
 
-    /// Reports parcels, and has the queue's disk wait for as long as there are many; answers how many calls in a row
-    /// have failed.
+    /// Reports parcels; while there are many, several calls wait for the queue's disk together. Answers how many calls in
+    /// a row have failed.
     async fn report(&self, parcels: Vec<Parcel>, unsure: &mut Unsure, mut failures: u32) -> u32 {
         let few = parcels.len() < MANY;
         let lazily = !few || unsure.calls > 0;
