@@ -18,7 +18,7 @@ mod select;
 mod state;
 mod straw;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     path::PathBuf,
@@ -232,7 +232,7 @@ impl Local {
     }
 
     /// Outcomes to report to a source now, of about `most` blocks: of those whose members are all done, and of
-    /// those that have waited `split_after` for a slow one. All are answered, before more are asked for, by
+    /// those that have waited `split_after` for a slow one. None comes again before it was answered, by
     /// [`Local::settled`].
     pub(crate) fn ripe(&self, source: usize, most: usize, split_after: Duration) -> Vec<Parcel> {
         self.state().ripe(source, most, self.inner.clock.elapsed(), split_after)

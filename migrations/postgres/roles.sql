@@ -53,6 +53,7 @@ begin
       -- to pump and settle
       ('pump', 'skep_drone'),
       ('settle', 'skep_drone'),
+      ('flush', 'skep_drone'),
       ('complete_in', 'skep_drone'),
       ('beat', 'skep_drone'),
       ('adopt', 'skep_drone'),

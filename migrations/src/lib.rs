@@ -68,6 +68,7 @@ pub const POSTGRES_FUNCTIONS: &[&str] = &[
     include_str!("../postgres/functions/legal.sql"),
     include_str!("../postgres/functions/settle_each.sql"),
     include_str!("../postgres/functions/settle.sql"),
+    include_str!("../postgres/functions/flush.sql"),
     include_str!("../postgres/functions/micros.sql"),
     include_str!("../postgres/functions/has.sql"),
     include_str!("../postgres/functions/as_json.sql"),

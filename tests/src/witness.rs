@@ -1,7 +1,7 @@
 //! A wrapper next to the queue that writes down what it answered: which claims it granted, which settles it
 //! accepted. Faults are injected above it, so that it also sees what nobody heard of.
 
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use async_trait::async_trait;
 use skep_queue::{
@@ -16,6 +16,8 @@ use crate::journal::{self, Entry, Journal, Settled, Verdict};
 pub struct Witness {
     queue: Arc<dyn Backend>,
     journal: Journal,
+    /// Answers to what was settled lazily: they are promises once they are flushed.
+    unsure: Mutex<Vec<Entry>>,
     ready: Once,
     on_ready: fn(),
 }
@@ -24,7 +26,7 @@ impl Witness {
     /// Watches a queue; `on_ready` is called at the first beat that it answers.
     #[must_use]
     pub fn new(queue: Arc<dyn Backend>, journal: Journal, on_ready: fn()) -> Self {
-        Self { queue, journal, ready: Once::new(), on_ready }
+        Self { queue, journal, unsure: Mutex::default(), ready: Once::new(), on_ready }
     }
 
     fn write(&self, entries: &[Entry]) {
@@ -42,7 +44,7 @@ impl Witness {
         self.write(&entries);
     }
 
-    fn settled(&self, settlements: &[Settlement], answers: &[skep_queue::Settled], asked: u64) {
+    fn settled(settlements: &[Settlement], answers: &[skep_queue::Settled], asked: u64) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (settlement, answer) in settlements.iter().zip(answers) {
             let claim = settlement.claim;
@@ -54,7 +56,11 @@ impl Witness {
                 }
             }
         }
-        self.write(&entries);
+        entries
+    }
+
+    fn unsure(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,8 +105,28 @@ impl Queue for Witness {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<skep_queue::Settled>> {
         let asked = journal::now();
         let answers = self.queue.settle(settlements.clone()).await?;
-        self.settled(&settlements, &answers, asked);
+        self.write(&Self::settled(&settlements, &answers, asked));
         Ok(answers)
+    }
+
+    async fn settle_lazily(
+        &self,
+        drone: Incarnation,
+        settlements: Vec<Settlement>,
+    ) -> Result<Vec<skep_queue::Settled>> {
+        let asked = journal::now();
+        let answers = self.queue.settle_lazily(drone, settlements.clone()).await?;
+        self.unsure().extend(Self::settled(&settlements, &answers, asked));
+        Ok(answers)
+    }
+
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        let promised = std::mem::take(&mut *self.unsure());
+        let durable = self.queue.flush(drone).await?;
+        if durable {
+            self.write(&promised);
+        }
+        Ok(durable)
     }
 
     async fn beat(&self, beat: Beat) -> Result<Orders> {

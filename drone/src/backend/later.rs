@@ -81,6 +81,12 @@ impl Queue for Later {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
         self.backend().await?.settle(settlements).await
     }
+    async fn settle_lazily(&self, drone: Incarnation, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.backend().await?.settle_lazily(drone, settlements).await
+    }
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        self.backend().await?.flush(drone).await
+    }
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         self.backend().await?.beat(beat).await
     }

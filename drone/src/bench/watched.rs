@@ -46,6 +46,14 @@ impl Watched {
     pub(super) fn calls(&self) -> (usize, usize) {
         (self.pumps.load(Ordering::Relaxed), self.settles.load(Ordering::Relaxed))
     }
+
+    fn settled(&self, answers: Vec<Settled>) -> Vec<Settled> {
+        let settled: usize = answers.iter().map(|answer| answer.accepted.len()).sum();
+        if settled > 0 && self.left.fetch_sub(settled, Ordering::Relaxed) == settled {
+            let _ = self.done.set(self.clock.elapsed());
+        }
+        answers
+    }
 }
 
 #[async_trait]
@@ -61,12 +69,16 @@ impl Queue for Watched {
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
         self.settles.fetch_add(1, Ordering::Relaxed);
-        let answers = self.inner.settle(settlements).await?;
-        let settled: usize = answers.iter().map(|answer| answer.accepted.len()).sum();
-        if settled > 0 && self.left.fetch_sub(settled, Ordering::Relaxed) == settled {
-            let _ = self.done.set(self.clock.elapsed());
-        }
-        Ok(answers)
+        Ok(self.settled(self.inner.settle(settlements).await?))
+    }
+
+    async fn settle_lazily(&self, drone: Incarnation, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.settles.fetch_add(1, Ordering::Relaxed);
+        Ok(self.settled(self.inner.settle_lazily(drone, settlements).await?))
+    }
+
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        self.inner.flush(drone).await
     }
 
     async fn beat(&self, beat: Beat) -> Result<Orders> {

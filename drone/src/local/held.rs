@@ -37,6 +37,8 @@ pub(crate) struct Held {
     pub(crate) fresh: Vec<Ending>,
     /// Outcomes on file.
     pub(crate) kept: Vec<Kept>,
+    /// Of these the places in parcels that are on their way.
+    pub(crate) told: Mask,
     /// When it was stored.
     pub(crate) since: Duration,
 }
@@ -119,6 +121,7 @@ impl Held {
             signals: Vec::new(),
             fresh: Vec::new(),
             kept: Vec::new(),
+            told: none,
             since,
         }
     }
@@ -207,7 +210,7 @@ impl Held {
         let filed = self.kept.iter().fold(Mask::EMPTY, |filed, kept| filed | kept.left);
         for (at, straw) in self.straws.iter().enumerate() {
             let places = straw.places();
-            if (places & filed).is_empty() || now < straw.not_before {
+            if (places & (filed - self.told)).is_empty() || now < straw.not_before {
                 continue;
             }
             let whole = ((places & self.live) - filed).is_empty();
@@ -220,11 +223,11 @@ impl Held {
         }
     }
 
-    /// The outcomes of a block that are on file, by its own ordinals.
+    /// The outcomes of a block that are on file and not on their way, by its own ordinals.
     fn endings_of(&self, straw: &Straw) -> Vec<Ending> {
         let mut endings = Vec::new();
         for kept in &self.kept {
-            let places = straw.places() & kept.left;
+            let places = straw.places() & (kept.left - self.told);
             if places.is_empty() {
                 continue;
             }
@@ -236,11 +239,19 @@ impl Held {
         endings
     }
 
+    /// A parcel is on its way: it is not in another before it is answered.
+    pub(super) fn tell(&mut self, parcel: &Parcel) {
+        if let Some(straw) = self.straws.get(parcel.straw) {
+            self.told |= straw.places_of(parcel.members());
+        }
+    }
+
     /// A parcel was answered. Says which places are done with; the others are not reported before `until`.
     pub(super) fn answered(&mut self, parcel: &Parcel, answer: Option<&Settled>, until: Duration) -> Mask {
         let Some(straw) = self.straws.get_mut(parcel.straw) else { return Mask::EMPTY };
         let done = answer.map_or(Mask::EMPTY, |a| a.accepted | a.already | a.stale | a.gone);
-        let reported = parcel.settlement.endings.iter().fold(Mask::EMPTY, |all, e| all | e.members);
+        let reported = parcel.members();
+        self.told -= straw.places_of(reported);
         if !(reported - done).is_empty() {
             straw.not_before = until;
         }
@@ -265,6 +276,14 @@ impl Held {
     /// What to write of a row that has fewer members.
     pub(super) fn left(&self) -> Trash {
         if self.live.is_empty() { Trash::Held(self.key) } else { Trash::Live(self.key, self.live) }
+    }
+}
+
+// === impl Parcel ===
+
+impl Parcel {
+    fn members(&self) -> Mask {
+        self.settlement.endings.iter().fold(Mask::EMPTY, |all, ending| all | ending.members)
     }
 }
 

@@ -273,6 +273,9 @@ impl State {
         }
         for parcel in &parcels {
             self.outbox.remove(&parcel.key);
+            if let Some(held) = self.held.get_mut(&parcel.key) {
+                held.tell(parcel);
+            }
         }
         parcels
     }

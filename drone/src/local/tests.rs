@@ -49,11 +49,11 @@ pub(super) fn claimed(live: Mask) -> Claimed {
     }
 }
 
-fn singles(n: usize) -> Vec<Claimed> {
+pub(crate) fn singles(n: usize) -> Vec<Claimed> {
     (0..n).map(|_| claimed(Mask::one(0))).collect()
 }
 
-async fn open(folder: &Path) -> (Local, Former) {
+pub(crate) async fn open(folder: &Path) -> (Local, Former) {
     let config = Config { path: folder.join("local.db"), ballast: 0, ..Config::default() };
     let spec = Spec { policy: Policy::default(), timeout: None, bound: 512, in_process: true };
     let specs = Arc::new(Specs(HashMap::from([(name(), spec)])));
@@ -68,17 +68,17 @@ async fn reopen(local: Local, folder: &Path) -> (Local, Former) {
     open(folder).await
 }
 
-async fn write(local: &Local) {
+pub(crate) async fn write(local: &Local) {
     let stop = CancellationToken::new();
     stop.cancel();
     local.clone().run_writer(stop).await;
 }
 
-async fn take(local: &Local, hands: usize) -> Vec<Task> {
+pub(crate) async fn take(local: &Local, hands: usize) -> Vec<Task> {
     local.take(&[name()], hands, true).await.into_iter().map(|(task, _)| task).collect()
 }
 
-fn done(local: &Local, task: &Task, result: Option<&str>) {
+pub(crate) fn done(local: &Local, task: &Task, result: Option<&str>) {
     let result = result.map(|text| Bytes::copy_from_slice(text.as_bytes()));
     local.finish(task, Decision::End(Outcome::Complete { result, submit: Vec::new() }));
 }
@@ -205,4 +205,32 @@ async fn what_is_refused_holds_up_nobody_else() {
     assert_eq!(says(&parcels), [(blocks[2], vec![Mask::one(0)])]);
     answer(&local, parcels, true, LATER);
     assert_eq!(local.state().counts().outbox, 1, "the refused one is kept");
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_not_told_again_before_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (local, _) = open(folder.path()).await;
+    let (single, several) = (claimed(Mask::one(0)), claimed(Mask::first(2)));
+    let [a, b] = [single.block, several.block];
+    local.store(0, "main", vec![single, several]).await.unwrap();
+    assert_eq!(local.state().held.len(), 1, "they share a row");
+    let tasks = take(&local, 3).await;
+    done(&local, &tasks[0], None);
+    done(&local, &tasks[1], None);
+    write(&local).await;
+    let first = local.ripe(0, 512, Duration::ZERO);
+    assert_eq!(says(&first), [(a, vec![Mask::one(0)]), (b, vec![Mask::one(0)])]);
+    done(&local, &tasks[2], None);
+    write(&local).await;
+    let second = local.ripe(0, 512, Duration::ZERO);
+    assert_eq!(says(&second), [(b, vec![Mask::one(1)])]);
+    answer(&local, second, true, LATER);
+    assert!(local.ripe(0, 512, Duration::ZERO).is_empty());
+    answer(&local, first, false, Duration::ZERO);
+    let again = local.ripe(0, 512, Duration::ZERO);
+    assert_eq!(says(&again), [(a, vec![Mask::one(0)]), (b, vec![Mask::one(0)])]);
+    answer(&local, again, true, LATER);
+    write(&local).await;
+    assert!(local.state().is_empty());
 }

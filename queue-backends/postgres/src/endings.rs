@@ -96,8 +96,8 @@ fn results<'e>(endings: impl Iterator<Item = &'e Ending>) -> Option<Payloads> {
     (!by_ordinal.is_empty()).then(|| Payloads::new(&by_ordinal))
 }
 
-/// The arrays of `skep.settle`.
-pub(crate) fn arguments(done: &[Item<'_>], others: &[Item<'_>]) -> Result<PgArguments, Error> {
+/// The arrays of `skep.settle`, and whether it need not wait for the disk.
+pub(crate) fn arguments(done: &[Item<'_>], others: &[Item<'_>], lazy: bool) -> Result<PgArguments, Error> {
     let mut arguments = PgArguments::default();
     let mut all = || {
         where_they_are(&mut arguments, done)?;
@@ -107,7 +107,8 @@ pub(crate) fn arguments(done: &[Item<'_>], others: &[Item<'_>]) -> Result<PgArgu
         arguments.add(column(others, |item| item.results.as_ref().map(|results| &results.as_bytes()[..])))?;
         arguments.add(column(others, |item| after(item.outcome)))?;
         arguments.add(column(others, |item| item.outcome.failure().map(failure)))?;
-        arguments.add(column(others, |item| submits(item.outcome)))
+        arguments.add(column(others, |item| submits(item.outcome)))?;
+        arguments.add(lazy)
     };
     all().map_err(|error: BoxDynError| Error::Refused(error.to_string()))?;
     Ok(arguments)

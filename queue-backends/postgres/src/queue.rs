@@ -63,6 +63,21 @@ impl PgQueue {
         self.store.ready_beat().await
     }
 
+    /// Settles; lazily for a drone that keeps what it reports.
+    async fn report(
+        &self,
+        keeper: Option<Incarnation>,
+        settlements: Vec<Settlement>,
+    ) -> Result<Vec<Settled>> {
+        let news = settlements.iter().any(bell::makes_news);
+        // Whoever is refused here says next that the outcome cannot be stored, and it may be a good one.
+        let settled = self.end(keeper, settlements).await.map_err(|error| self.failed(error.kept()))?;
+        if news {
+            self.ring().await;
+        }
+        Ok(settled)
+    }
+
     /// Whoever was not reachable may have missed every beat.
     fn failed(&self, error: impl Into<skep_queue::Error>) -> skep_queue::Error {
         let error = error.into();
@@ -97,13 +112,15 @@ impl Queue for PgQueue {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
-        // Whoever is refused here says next that the outcome cannot be stored, and it may be a good one.
-        let news = settlements.iter().any(bell::makes_news);
-        let settled = self.end(settlements).await.map_err(|error| self.failed(error.kept()))?;
-        if news {
-            self.ring().await;
-        }
-        Ok(settled)
+        self.report(None, settlements).await
+    }
+
+    async fn settle_lazily(&self, drone: Incarnation, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.report(Some(drone), settlements).await
+    }
+
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        self.make_durable(drone).await.map_err(|error| self.failed(error))
     }
 
     async fn beat(&self, beat: Beat) -> Result<Orders> {

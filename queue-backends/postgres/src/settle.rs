@@ -1,7 +1,10 @@
 //! Settling: endings go out as arrays, and rows become answers.
 
-use skep_queue::{Mask, Settled, Settlement};
-use sqlx::{Row, postgres::PgRow};
+use skep_queue::{Incarnation, Mask, Settled, Settlement};
+use sqlx::{
+    Arguments, Row,
+    postgres::{PgArguments, PgRow},
+};
 
 use crate::{
     adopt::By,
@@ -12,14 +15,21 @@ use crate::{
     wire::Members,
 };
 
-const SETTLE: &str = "select * from skep.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const SETTLE: &str = "select * from skep.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+const FLUSH: &str = "select skep.flush($1)";
 
 impl PgQueue {
     /// What is answered `stale` or `gone` may be of a claim that a crash of the server undid: then the server is told
-    /// what its drone holds, and asked again.
-    pub(crate) async fn end(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
-        let holders = self.unflushed.holders(&settlements);
-        let mut settled = self.end_all(&settlements).await?;
+    /// what its drone holds, and asked again. Lazily for a drone that keeps the outcomes.
+    pub(crate) async fn end(
+        &self,
+        keeper: Option<Incarnation>,
+        settlements: Vec<Settlement>,
+    ) -> Result<Vec<Settled>, Error> {
+        let keeper = keeper.filter(|_| !self.store.durable_claims());
+        keeper.inspect(|drone| self.unflushed.begin_lazily(*drone));
+        let (lazy, holders) = (keeper.is_some(), self.unflushed.holders(&settlements));
+        let mut settled = self.end_all(&settlements, lazy).await?;
         let (mut told, mut again) = (Vec::new(), Vec::new());
         for (of, holder) in holders.into_iter().enumerate() {
             let doubtful = doubtful(&settled[of]);
@@ -31,34 +41,52 @@ impl PgQueue {
             again.push((of, endings::only(&settlements[of], doubtful)));
         }
         let (places, again): (Vec<usize>, Vec<Settlement>) = again.into_iter().unzip();
-        for (of, answer) in places.into_iter().zip(self.end_all(&again).await?) {
+        for (of, answer) in places.into_iter().zip(self.end_all(&again, lazy).await?) {
             believe(&mut settled[of], answer);
         }
-        self.unflushed.settled(&settlements, &settled);
+        // What is lazily settled shows nothing: a crash may undo it and its claim together.
+        if !lazy {
+            self.unflushed.settled(&settlements, &settled);
+        }
         Ok(settled)
     }
 
+    /// Whether all that the drone settled lazily is on disk now. If not, the server has been told what it holds.
+    pub(crate) async fn make_durable(&self, drone: Incarnation) -> Result<bool, Error> {
+        let Some(begun) = self.unflushed.begin_flush(drone) else { return Ok(true) };
+        let mut arguments = PgArguments::default();
+        arguments.add(drone.0).map_err(Error::unsendable)?;
+        let rows = self.store.call(FLUSH, arguments).await?;
+        let heard = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false);
+        if heard {
+            self.unflushed.beaten(drone, begun);
+        } else {
+            self.adopt(drone, None, By::Work).await?;
+        }
+        Ok(self.unflushed.end_flush(drone, begun) && heard)
+    }
+
     /// One call; a second one for what looked plainly done and was not: a repetition, a late one, a postback.
-    async fn end_all(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, Error> {
+    async fn end_all(&self, settlements: &[Settlement], lazy: bool) -> Result<Vec<Settled>, Error> {
         let mut settled = vec![Settled::default(); settlements.len()];
         let (done, others) = endings::sorted(settlements);
-        let left = self.end_items(&done, &others, &mut settled).await?;
+        let left = self.end_items((&done, &others), lazy, &mut settled).await?;
         let rest = endings::rest(settlements, &left);
-        self.end_items(&[], &rest, &mut settled).await?;
+        self.end_items((&[], &rest), lazy, &mut settled).await?;
         Ok(settled)
     }
 
     /// Answers what is left of `done`: of which settlement, and which members.
     async fn end_items(
         &self,
-        done: &[Item<'_>],
-        others: &[Item<'_>],
+        (done, others): (&[Item<'_>], &[Item<'_>]),
+        lazy: bool,
         settled: &mut [Settled],
     ) -> Result<Vec<(usize, Mask)>, Error> {
         if done.is_empty() && others.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.store.call(SETTLE, endings::arguments(done, others)?).await?;
+        let rows = self.store.call(SETTLE, endings::arguments(done, others, lazy)?).await?;
         let mut left = Vec::new();
         for item in done {
             settled[item.of].accepted |= item.members;

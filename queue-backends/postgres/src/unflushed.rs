@@ -2,8 +2,12 @@
 //! undo one whose tasks run here. Each is remembered until the disk is known to have it; after a crash the server
 //! hands out nothing to a drone before it was told what of it the drone holds.
 //!
-//! What shows that the disk has it: a beat or a settle that waited for the disk, and before which no crash can have
-//! come between. A beat says so itself; a settle that was accepted shows it for its own claim and those before.
+//! What shows that the disk has it: a beat, a flush or a settle that waited for the disk, and before which no crash can
+//! have come between. A beat and a flush say so themselves; a settle that was accepted shows it for its own claim and
+//! those before.
+//!
+//! Of what a drone settled lazily it is only known that there is some. Once the server has been told what the drone
+//! holds it no longer shows that there was a crash, so that is noted here: the drone's next flush says it.
 
 use std::{
     collections::HashMap,
@@ -26,6 +30,17 @@ struct State {
     telling: usize,
     told: u64,
     claims: HashMap<ClaimId, Promise>,
+    /// Drones that have settled lazily since their last flush.
+    lazy: HashMap<Incarnation, Lazy>,
+}
+
+/// What a drone settled lazily.
+#[derive(Debug, Default)]
+struct Lazy {
+    /// When the last of it was begun.
+    begun: u64,
+    /// The server was told since what the drone holds: a crash may have undone some.
+    undone: bool,
 }
 
 /// A claim as it was answered.
@@ -102,7 +117,33 @@ impl Unflushed {
 
     /// A drone is gone.
     pub(crate) fn forget(&self, drone: Incarnation) {
-        self.state().claims.retain(|_, promise| promise.drone != drone);
+        let mut state = self.state();
+        state.claims.retain(|_, promise| promise.drone != drone);
+        state.lazy.remove(&drone);
+    }
+
+    /// A drone begins to settle lazily.
+    pub(crate) fn begin_lazily(&self, drone: Incarnation) {
+        let mut state = self.state();
+        let begun = state.next();
+        state.lazy.entry(drone).or_default().begun = begun;
+    }
+
+    /// A flush begins: when. None when there is nothing to flush.
+    pub(crate) fn begin_flush(&self, drone: Incarnation) -> Option<u64> {
+        let mut state = self.state();
+        state.lazy.contains_key(&drone).then(|| state.next())
+    }
+
+    /// A flush that began then was answered; whether nothing was undone as far as it is known here.
+    pub(crate) fn end_flush(&self, drone: Incarnation, begun: u64) -> bool {
+        let mut state = self.state();
+        let whole = state.lazy.get(&drone).is_none_or(|lazy| !lazy.undone);
+        // Of what began meanwhile the next one tells.
+        if state.lazy.get(&drone).is_some_and(|lazy| lazy.begun < begun) {
+            state.lazy.remove(&drone);
+        }
+        whole
     }
 
     /// Of each settlement: whose claim it is, if the disk may not have it.
@@ -134,6 +175,9 @@ impl Unflushed {
     pub(crate) fn tell(&self, drone: Incarnation) -> Telling<'_> {
         let mut state = self.state();
         state.telling += 1;
+        if let Some(lazy) = state.lazy.get_mut(&drone) {
+            lazy.undone = true;
+        }
         let own = state.claims.values().filter(|promise| promise.drone == drone);
         let held = own.flat_map(|promise| promise.rows.iter().copied()).collect();
         Telling { unflushed: self, held }
@@ -238,6 +282,25 @@ mod tests {
         assert_eq!(held(&unflushed, ONE), [1, 2, 3], "what is not accepted shows nothing");
         settle(&unflushed, 2, Mask::one(0));
         assert_eq!((held(&unflushed, ONE), held(&unflushed, TWO)), (vec![3], vec![4]));
+    }
+
+    #[test]
+    fn a_flush_tells_of_what_began_before_it() {
+        let unflushed = Unflushed::default();
+        assert!(unflushed.begin_flush(ONE).is_none(), "nothing to flush");
+        unflushed.begin_lazily(ONE);
+        assert!(unflushed.begin_flush(TWO).is_none());
+        drop(unflushed.tell(TWO));
+        let begun = unflushed.begin_flush(ONE).unwrap();
+        drop(unflushed.tell(ONE));
+        unflushed.begin_lazily(ONE);
+        assert!(!unflushed.end_flush(ONE, begun), "it was told what is held");
+        let begun = unflushed.begin_flush(ONE).unwrap();
+        assert!(!unflushed.end_flush(ONE, begun), "what began meanwhile may be undone too");
+        assert!(unflushed.begin_flush(ONE).is_none(), "it is said once");
+        unflushed.begin_lazily(ONE);
+        let begun = unflushed.begin_flush(ONE).unwrap();
+        assert!(unflushed.end_flush(ONE, begun));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! their drones' again before anything is handed out to others.
 
 mod fixture;
+#[path = "crash/lazily.rs"]
+mod lazily;
 
 use std::{process::Command, time::Duration};
 

@@ -13,8 +13,8 @@ use serde::Serialize;
 use tracing::Instrument;
 
 use crate::{
-    Beat, Claimed, Clock, Error, Orders, Progress, Pump, Queue, Result, Settled, Settlement, Submission,
-    Submitted, TaskType,
+    Beat, Claimed, Clock, Error, Incarnation, Orders, Progress, Pump, Queue, Result, Settled, Settlement,
+    Submission, Submitted, TaskType,
 };
 
 /// A queue that counts what is asked of it, and how long that takes.
@@ -217,6 +217,18 @@ impl<Q: Queue + ?Sized> Queue for Observed<Q> {
             self.timed(&self.counts.settle, self.queue.settle(settlements).instrument(span)).await?;
         self.counts.settled(&answers);
         Ok(answers)
+    }
+
+    async fn settle_lazily(&self, drone: Incarnation, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        let span = tracing::debug_span!("settle_lazily", blocks = settlements.len());
+        let settling = self.queue.settle_lazily(drone, settlements).instrument(span);
+        let answers = self.timed(&self.counts.settle, settling).await?;
+        self.counts.settled(&answers);
+        Ok(answers)
+    }
+
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        self.queue.flush(drone).instrument(tracing::debug_span!("flush")).await
     }
 
     async fn beat(&self, beat: Beat) -> Result<Orders> {

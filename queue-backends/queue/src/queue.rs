@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Beat, Claimed, Orders, Progress, Pump, Settled, Settlement, Submission, Submitted, TaskType};
+use crate::{
+    Beat, Claimed, Incarnation, Orders, Progress, Pump, Settled, Settlement, Submission, Submitted, TaskType,
+};
 
 /// An error, sorted by what the caller does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -110,6 +112,25 @@ pub trait Queue: Send + Sync + 'static {
     ///   written to the task's history; the last of it is the task's error.
     /// * A terminal task is kept for its queue's retention, with its result or error.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>>;
+
+    /// Settles for a drone that keeps the outcomes: `accepted` and `already` do not mean durable yet.
+    ///
+    /// They are when a later [`flush`](Queue::flush) of this drone has answered true; until then a crash of the
+    /// store may undo them, as if they had never been asked for: whoever asks keeps the outcomes until then, and
+    /// settles them again otherwise. A `settle` that answers `accepted` or `already` of the same is as good. In
+    /// all else it is as [`settle`](Queue::settle), and a backend in which durability costs nothing more has no
+    /// other.
+    async fn settle_lazily(&self, drone: Incarnation, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        let _ = drone;
+        self.settle(settlements).await
+    }
+
+    /// Returns when what this drone settled lazily is durable. False: some of it may have been undone, and all of
+    /// it is to be settled again; what was not answers `already`.
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        let _ = drone;
+        Ok(true)
+    }
 
     /// Renews a drone's lease, and answers its orders.
     ///

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     crash::{
-        what_a_crash_undid_is_its_drones_again, what_another_had_since_is_not_taken_back,
-        what_is_accepted_waits_for_the_disk,
+        what_a_crash_undid_is_its_drones_again, what_a_crash_undid_is_settled_again,
+        what_another_had_since_is_not_taken_back, what_is_accepted_waits_for_the_disk,
     },
     fixture::{connection_to, run},
 };
@@ -53,6 +53,7 @@ checks! {
     a_body_goes_with_the_last_of_two_at_once
     what_is_accepted_waits_for_the_disk
     what_a_crash_undid_is_its_drones_again
+    what_a_crash_undid_is_settled_again
     what_another_had_since_is_not_taken_back
 }
 

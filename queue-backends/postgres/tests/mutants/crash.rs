@@ -55,6 +55,18 @@ pub async fn what_another_had_since_is_not_taken_back(bench: Bench, url: String)
     }
 }
 
+pub async fn what_a_crash_undid_is_settled_again(bench: Bench, url: String) {
+    let (drone, mut own) = (bench.drone("one").await, connection_to(&url).await);
+    bench.one("a").await;
+    let task = drone.take("a").await;
+    run(&mut own, BEFORE).await;
+    assert_eq!(drone.settle_lazily(&task, Outcome::done()).await, Verdict::Accepted);
+    run(&mut own, "truncate skep.finished").await;
+    run(&mut own, CRASH).await;
+    assert_eq!(bench.backend.flush(drone.incarnation).await, Ok(false));
+    drone.complete(&task).await;
+}
+
 pub async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
     bench.drone("gone").await;
     let (mut own, claim) = (connection_to(&url).await, format!("({})", pump(1, 1)));
@@ -62,6 +74,10 @@ pub async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
     heard(&mut own).await;
     let beat = "skep.beat('00000001-0000-7000-8000-000000000000', 'default', 1, '{}', '{}', '{}', false, ";
     let (idle, flush) = (format!("{beat} false)"), format!("{beat} true)"));
+    let one = "array[gen_random_uuid()], array[gen_random_uuid()], '{1}'";
+    let follows = format!(
+        "skep.settle('{{}}', '{{}}', '{{}}', '{{}}', {one}, '{{1}}', '{{null}}', '{{0}}', '{{null}}', '{{null}}', true)"
+    );
     for (call, waits) in [
         (&*claim, "on"),
         (&*idle, "on"),
@@ -70,7 +86,10 @@ pub async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
         (&*claim, "off"),
         (&*durable, "on"),
         ("skep.adopt(d.incarnation, null, '{}', '{}', '{}', '{}', true) from skep.drones d", "on"),
-        ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
+        ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', false)", "on"),
+        ("skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', true)", "off"),
+        (&*follows, "on"),
+        ("skep.flush(d.incarnation) from skep.drones d", "on"),
         ("skep.submit_blocks(false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "on"),
         ("skep.take_for_gone(d.incarnation) from skep.drones d", "on"),
         ("skep.ring()", "off"),
@@ -79,4 +98,7 @@ pub async fn what_is_accepted_waits_for_the_disk(bench: Bench, url: String) {
         assert_eq!(text(&mut own, "current_setting('synchronous_commit')").await, waits, "{call}");
         run(&mut own, "commit").await;
     }
+    // Whoever is told that something had been settled before waits for that.
+    run(&mut own, "begin; select skep.settle('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', false)").await;
+    assert_ne!(text(&mut own, "coalesce(pg_current_xact_id_if_assigned()::text, 'none')").await, "none");
 }

@@ -198,6 +198,26 @@ pub const OWN: &[Mutant] = &[
         &[("pump", "if v_known and not p_durable then", "if true then")],
     ),
     fault(
+        "SettledInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("settle", "if p_lazy and cardinality(p_blocks) = 0 then", "if true then")],
+    ),
+    fault(
+        "RetriedInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("settle", "if p_lazy and cardinality(p_blocks) = 0 then", "if p_lazy then")],
+    ),
+    fault(
+        "AlreadyInMemory",
+        "what_is_accepted_waits_for_the_disk",
+        &[("settle", "perform pg_logical_emit_message(true, 'skep', '');", "null;")],
+    ),
+    fault(
+        "FlushedBlindly",
+        "what_a_crash_undid_is_settled_again",
+        &[("flush", "return exists (select from heard h where h.incarnation = p_drone);", "return true;")],
+    ),
+    fault(
         "BeatenInMemory",
         "what_is_accepted_waits_for_the_disk",
         &[("beat", "if not p_flush and not p_leaving and exists", "if exists")],
@@ -241,15 +261,6 @@ pub const OWN: &[Mutant] = &[
         "TakenFromAnother",
         "what_another_had_since_is_not_taken_back",
         &[("claim_again", "and not t.held and t.fence < p_fences[v_i]", "")],
-    ),
-    fault(
-        "SettledInMemory",
-        "what_is_accepted_waits_for_the_disk",
-        &[(
-            "settle",
-            "  -- It commits as the server is set to",
-            "  perform set_config('synchronous_commit', 'off', true); --",
-        )],
     ),
     fault(
         "SubmittedInMemory",

@@ -139,6 +139,7 @@ macro_rules! each_clause {
                 release_counts_nothing_and_keeps_its_place
                 interrupt_counts_to_its_limit
                 repeated_it_answers_already
+                a_lazy_one_is_as_another_until_it_is_flushed
                 another_outcome_is_stale
                 another_claim_is_stale
                 a_claim_that_was_given_up_is_stale

@@ -148,6 +148,14 @@ impl<Q: Queue + ?Sized> Queue for Flaky<Q> {
         self.faulty(|| self.queue.settle(settlements.clone())).await
     }
 
+    async fn settle_lazily(&self, drone: Incarnation, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.faulty(|| self.queue.settle_lazily(drone, settlements.clone())).await
+    }
+
+    async fn flush(&self, drone: Incarnation) -> Result<bool> {
+        self.faulty(|| self.queue.flush(drone)).await
+    }
+
     async fn beat(&self, beat: Beat) -> Result<Orders> {
         self.faulty(|| self.queue.beat(beat.clone())).await
     }

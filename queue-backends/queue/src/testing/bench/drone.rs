@@ -201,6 +201,15 @@ impl Drone {
         Verdict::of(&settled, members).remove(0)
     }
 
+    /// Settles one task lazily.
+    pub async fn settle_lazily(&self, task: &Handed, outcome: Outcome) -> Verdict {
+        let members = Mask::one(task.ordinal);
+        let endings = vec![Ending { members, outcome }];
+        let settlement = Settlement { claim: task.claim, block: task.block, endings };
+        let settled = self.backend().settle_lazily(self.incarnation, vec![settlement]).await;
+        Verdict::of(&settled.expect("a settle is answered")[0], members).remove(0)
+    }
+
     /// Completes one task, which must be accepted.
     pub async fn complete(&self, task: &Handed) {
         assert_eq!(self.settle(task, Outcome::done()).await, Verdict::Accepted);

@@ -8,7 +8,7 @@ use crate::{
     outcome::MAX_INTERRUPTIONS,
     testing::{
         Bench, Verdict,
-        bench::{cancel, discard, retry},
+        bench::{cancel, discard, followed_by, retry},
     },
 };
 
@@ -100,6 +100,29 @@ pub async fn interrupt_counts_to_its_limit(bench: Bench) {
     let history = bench.history(id).await;
     assert_eq!(history.len(), usize::from(MAX_INTERRUPTIONS));
     assert!(history.iter().all(|event| event.cause == Cause::Interrupted));
+}
+
+/// In all else `settle_lazily` is as `settle`; without a crash `flush` says that all of it is durable.
+pub async fn a_lazy_one_is_as_another_until_it_is_flushed(bench: Bench) {
+    let (drone, other) = (bench.drone("d").await, bench.drone("e").await);
+    bench.accept(&bench.many("a", 3)).await;
+    let tasks = drone.pump("a", 3).await;
+    let follow_up = bench.many("b", 1);
+    assert_eq!(drone.settle_lazily(&tasks[0], Outcome::done()).await, Verdict::Accepted);
+    assert_eq!(bench.state(tasks[0].id).await, State::Completed);
+    assert_eq!(drone.settle_lazily(&tasks[0], Outcome::done()).await, Verdict::Already);
+    let followed = followed_by(vec![follow_up.clone()]);
+    assert_eq!(drone.settle_lazily(&tasks[1], followed).await, Verdict::Accepted);
+    assert_eq!(bench.state(follow_up.id.task(0)).await, State::Available);
+    for of in [&drone, &drone, &other] {
+        assert_eq!(bench.backend.flush(of.incarnation).await, Ok(true));
+    }
+    assert_eq!(drone.settle(&tasks[0], Outcome::done()).await, Verdict::Already);
+    assert_eq!(drone.settle_lazily(&tasks[0], discard()).await, Verdict::Stale);
+    assert_eq!(drone.settle_lazily(&tasks[2], retry(0)).await, Verdict::Accepted);
+    assert_eq!(other.take("a").await.id, tasks[2].id);
+    assert_eq!(drone.settle_lazily(&tasks[2], Outcome::done()).await, Verdict::Stale);
+    assert_eq!(bench.state(tasks[0].id).await, State::Completed);
 }
 
 /// The same settlement again answers `already`, and changes nothing.
