@@ -104,11 +104,12 @@ async fn who_is_done_with_one_keeps_what_it_has_of_the_other() {
     scene.submit("b", 1).await;
     let stopper = Stopper::default();
     let drone = scene.drone(LONG, false).build().unwrap();
-    let work = tokio::spawn(drone.run(stopper.clone()));
-    scene.until("b", State::Claimed, 1).await;
-    // It leaves `a` at once, and `b` when the task has ended.
-    stopper.stop();
-    work.await.unwrap().unwrap();
+    let stops = async {
+        scene.until("b", State::Claimed, 1).await;
+        // It leaves `a` at once, and `b` when the task has ended.
+        stopper.stop();
+    };
+    tokio::join!(drone.run(stopper.clone()), stops).0.unwrap();
     scene.ran_once(1).await;
     assert!(scene.store.drones().await.unwrap().is_empty(), "it has left both");
 }
@@ -121,12 +122,13 @@ async fn a_type_that_is_paused_in_one_goes_on_in_the_other() {
     let pause = |paused| scene.store.set(queue("a"), Some(kind()), Setting::Paused(paused));
     pause(true).await.unwrap();
     let drone = scene.drone(Duration::ZERO, true).build().unwrap();
-    let work = tokio::spawn(drone.run(Stopper::default()));
-    scene.until("b", State::Completed, 3).await;
-    // Several beats of the other, which say that nothing is paused there.
-    tokio::time::sleep(LONG).await;
-    assert_eq!(scene.count("a", State::Available).await, 3);
-    pause(false).await.unwrap();
-    work.await.unwrap().unwrap();
+    let resumes = async {
+        scene.until("b", State::Completed, 3).await;
+        // Several beats of the other, which say that nothing is paused there.
+        tokio::time::sleep(LONG).await;
+        assert_eq!(scene.count("a", State::Available).await, 3);
+        pause(false).await.unwrap();
+    };
+    tokio::join!(drone.run(Stopper::default()), resumes).0.unwrap();
     scene.ran_once(6).await;
 }
