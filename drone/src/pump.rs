@@ -11,9 +11,10 @@ use crate::{local::Local, source::Source, spec::Specs};
 const DISK: Duration = Duration::from_secs(1);
 /// Who is told of work later than this was not told of what was there before.
 const SOON: Duration = Duration::from_secs(1);
-/// How long to wait when one was told of work again and again and found none, at first and at most: it may be that of
-/// another queue of the same store.
-const ALARMS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// How often in a row one may be told of work and find none: a word crosses with what was already claimed.
+const ALARMS: u32 = 8;
+/// How long to wait after more than that, at first and at most: it may be the work of another queue of the same store.
+const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// One step of the drone, for one queue.
 pub(crate) struct PumpStep {
@@ -69,8 +70,8 @@ impl PumpStep {
         if dry.is_empty() {
             return std::future::pending().await;
         }
-        if let Some(doubled) = alarms.checked_sub(2) {
-            let (first, most) = ALARMS;
+        if let Some(doubled) = alarms.checked_sub(ALARMS) {
+            let (first, most) = REST;
             tokio::time::sleep(first.saturating_mul(1 << doubled.min(8)).min(most)).await;
         }
         let types: Vec<TaskType> = dry.iter().cloned().collect();
