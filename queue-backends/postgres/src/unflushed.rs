@@ -26,9 +26,8 @@ pub(crate) struct Unflushed(Mutex<State>);
 struct State {
     /// Counts beginnings and ends of calls: what was before what.
     moment: u64,
-    /// How many calls are under way that tell what is held; and when the last of them ended.
-    telling: usize,
-    told: u64,
+    /// Of drones that have told what they hold.
+    told: HashMap<Incarnation, Told>,
     claims: HashMap<ClaimId, Promise>,
     /// Drones that have settled lazily since their last flush.
     lazy: HashMap<Incarnation, Lazy>,
@@ -41,6 +40,14 @@ struct Lazy {
     begun: u64,
     /// The server was told since what the drone holds: a crash may have undone some.
     undone: bool,
+}
+
+/// What a drone holds was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// How many calls that tell it are under way; and when the last of them ended.
+    calls: usize,
+    ended: u64,
 }
 
 /// A claim as it was answered.
@@ -65,6 +72,7 @@ pub(crate) struct Held {
 /// A call that tells what a drone holds is under way.
 pub(crate) struct Telling<'u> {
     unflushed: &'u Unflushed,
+    drone: Incarnation,
     /// All of it, claim by claim.
     pub(crate) held: Vec<Held>,
 }
@@ -83,8 +91,8 @@ impl Unflushed {
         (state.next(), state.claims.values().any(|promise| promise.drone == drone))
     }
 
-    /// A claim that was asked for at `asked` has been answered. False when it must be asked for again: while
-    /// somebody here told what is held, this was not among it, and a crash may have come between.
+    /// A claim that was asked for at `asked` has been answered. False when it must be asked for again: while it was told
+    /// what the drone holds, this was not among it, and a crash may have come between.
     pub(crate) fn answered(
         &self,
         drone: Incarnation,
@@ -94,7 +102,7 @@ impl Unflushed {
     ) -> bool {
         let mut state = self.state();
         let answered = state.next();
-        if state.telling > 0 || state.told > asked {
+        if state.told.get(&drone).is_some_and(|told| told.calls > 0 || told.ended > asked) {
             return rows.is_empty();
         }
         if !rows.is_empty() {
@@ -120,6 +128,7 @@ impl Unflushed {
         let mut state = self.state();
         state.claims.retain(|_, promise| promise.drone != drone);
         state.lazy.remove(&drone);
+        state.told.retain(|of, told| *of != drone || told.calls > 0);
     }
 
     /// A drone begins to settle lazily.
@@ -171,16 +180,16 @@ impl Unflushed {
         }
     }
 
-    /// What a drone holds, to be told. No answer to a claim is believed meanwhile.
+    /// What a drone holds, to be told. No answer to a claim of its is believed meanwhile.
     pub(crate) fn tell(&self, drone: Incarnation) -> Telling<'_> {
         let mut state = self.state();
-        state.telling += 1;
+        state.told.entry(drone).or_default().calls += 1;
         if let Some(lazy) = state.lazy.get_mut(&drone) {
             lazy.undone = true;
         }
         let own = state.claims.values().filter(|promise| promise.drone == drone);
         let held = own.flat_map(|promise| promise.rows.iter().copied()).collect();
-        Telling { unflushed: self, held }
+        Telling { unflushed: self, drone, held }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -200,8 +209,9 @@ impl State {
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
         let mut state = self.unflushed.state();
-        state.telling -= 1;
-        state.told = state.next();
+        let ended = state.next();
+        let told = state.told.entry(self.drone).or_default();
+        (told.calls, told.ended) = (told.calls.saturating_sub(1), ended);
     }
 }
 
@@ -311,6 +321,7 @@ mod tests {
         assert!(!unflushed.answered(ONE, claim(1), asked, &early), "it was asked for before");
         assert!(!pump(&unflushed, ONE, 2), "it may have been undone since");
         assert!(unflushed.answered(ONE, claim(3), asked, &[]), "nothing cannot be undone");
+        assert!(pump(&unflushed, TWO, 4), "another's");
         drop(telling);
         assert!(!unflushed.answered(ONE, claim(1), asked, &early));
         assert!(pump(&unflushed, ONE, 1), "asked for again");
