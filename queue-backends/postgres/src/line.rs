@@ -112,16 +112,16 @@ impl Lines {
             // Until it is put back it is this call's: whoever drops the call closes it.
             match line.run(sql, arguments.clone(), pooled).await {
                 Ok(rows) => {
-                    self.keep(line);
+                    self.keep(line, pooled);
                     return Ok(rows);
                 }
                 Err(Failed::Said(error)) => {
-                    self.keep(line);
+                    self.keep(line, pooled);
                     return Err(error);
                 }
                 Err(Failed::Met(_)) if met < AGAIN => {
                     met += 1;
-                    self.keep(line);
+                    self.keep(line, pooled);
                 }
                 Err(Failed::Stale(_)) if !is_new => {}
                 Err(Failed::Pooler(error)) if !pooled => self.found_pooler(&error),
@@ -130,14 +130,19 @@ impl Lines {
         }
     }
 
-    fn keep(&self, line: Line) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    /// For the next call; not when a pooler was found meanwhile, since the connection knows statements by name.
+    fn keep(&self, line: Line, pooled: bool) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if pooled == self.pooled() {
+            idle.push(line);
+        }
     }
 
     fn found_pooler(&self, error: &Error) {
         tracing::info!(%error, "a pooler is in between: each call is one transaction from now on");
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         self.pooled.store(true, Ordering::Relaxed);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        idle.clear();
     }
 
     async fn connect(&self, pooled: bool) -> Result<Line, Failed> {
