@@ -95,9 +95,11 @@ impl Lines {
         has_one.store(true, Ordering::Relaxed);
         let mut met = 0;
         loop {
-            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let (kept, pooled) = {
+                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                (idle.pop(), self.pooled())
+            };
             let is_new = kept.is_none();
-            let pooled = self.pooled();
             let mut line = match kept {
                 Some(line) => line,
                 None => match self.connect(pooled).await {
